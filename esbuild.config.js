@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
-rmSync('dist', { recursive: true, force: true });
+if (process.argv.includes('--clean')) rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints: { rhythm: 'src/cli/main.ts', index: 'src/index.ts' },
   outdir: 'dist',
