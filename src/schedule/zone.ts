@@ -1,0 +1,145 @@
+/**
+ * The wall clocks of time zones. A zone is a row of segments, each with one offset from UTC, and everything that daylight
+ * saving does happens where one ends and the next begins. Segments are surveyed on demand, a block of days at a time,
+ * because asking Intl costs a microsecond and making its formatter 20 ms.
+ */
+
+/** The instants from `from` up to, not including, `until`, during which the wall clock shows UTC plus `offset` (ms). */
+export interface Segment {
+  readonly from: number;
+  readonly until: number;
+  readonly offset: number;
+}
+
+const day = 86_400_000;
+const second = 1_000;
+/** The first and last instants that a Date can hold (ECMA-262, time values). */
+const lastInstant = 8.64e15;
+
+const blockLength = 32 * day;
+/**
+ * Two changes within one step that undo each other would go unseen. Since 1960 the shortest stay of any zone in the tz
+ * database at an offset is a week less an hour (Gaza and Hebron around Ramadan, Recife in 2000).
+ */
+const step = 4 * day;
+
+const alwaysUtc: Segment = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, offset: 0 };
+const namesOfUtc = new Set(['UTC', 'Etc/UTC', 'GMT', 'Etc/GMT', 'Etc/UCT']);
+
+interface Zone {
+  readonly formatter: Intl.DateTimeFormat;
+  readonly blocks: Map<number, readonly Segment[]>;
+}
+
+const zones = new Map<string, Zone>();
+
+/**
+ * Whether the name is a time zone that this Node knows. Bare offsets (`+01:00`) are not, since Node 20 does not know
+ * them and newer ones do.
+ */
+export function isTimeZone(name: string): boolean {
+  if (namesOfUtc.has(name)) return true;
+  if (/^[+-]/.test(name)) return false;
+  try {
+    zoneOf(name);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/**
+ * The segment of the zone that holds the instant. A segment may also end, or begin, where its block does: then its
+ * neighbour has the same offset. Throws a RangeError for a name that {@link isTimeZone} denies.
+ */
+export function segmentAt(timezone: string, instant: number): Segment {
+  if (namesOfUtc.has(timezone)) return alwaysUtc;
+  const zone = zoneOf(timezone);
+  const index = Math.floor(instant / blockLength);
+  let block = zone.blocks.get(index);
+  if (block === undefined) {
+    block = surveyBlock(zone.formatter, index * blockLength);
+    zone.blocks.set(index, block);
+  }
+  const segment = block.find(({ until }) => instant < until);
+  if (segment === undefined) throw new RangeError(`${instant} is not an instant`);
+  return segment;
+}
+
+/**
+ * The first instant at which the zone's wall clock shows the given time or a later one. Wall-clock times are written as
+ * the instant at which UTC shows them. For a time inside a gap that is the first instant after the gap, for one inside an
+ * overlap its first occurrence, and for any other its only one.
+ */
+export function findInstantReaching(timezone: string, wall: number): number {
+  // No offset reaches a day, so a day before `wall` by UTC the wall clock has not shown it yet.
+  let segment = segmentAt(timezone, wall - day);
+  while (segment.until + segment.offset <= wall) segment = segmentAt(timezone, segment.until);
+  return Math.max(segment.from, wall - segment.offset);
+}
+
+/**
+ * The latest time that the zone's wall clock has shown up to and including the instant: what it shows then, except after
+ * it was set back, until it has caught up.
+ */
+export function findLatestReading(timezone: string, instant: number): number {
+  let segment = segmentAt(timezone, instant);
+  let latest = instant + segment.offset;
+  // Offsets differ by less than two days, so what ended earlier than that can't have shown a later time.
+  while (segment.from > instant - 2 * day) {
+    segment = segmentAt(timezone, segment.from - 1);
+    latest = Math.max(latest, segment.until - 1 + segment.offset);
+  }
+  return latest;
+}
+
+function zoneOf(timezone: string): Zone {
+  let zone = zones.get(timezone);
+  if (zone === undefined) {
+    const formatter = new Intl.DateTimeFormat('en-US', { timeZone: timezone, timeZoneName: 'longOffset' });
+    zone = { formatter, blocks: new Map() };
+    zones.set(timezone, zone);
+  }
+  return zone;
+}
+
+function surveyBlock(formatter: Intl.DateTimeFormat, blockStart: number): readonly Segment[] {
+  const blockEnd = blockStart + blockLength;
+  const segments: Segment[] = [];
+  let from = blockStart;
+  let offset = readOffset(formatter, from);
+  for (let probe = blockStart + step; probe <= blockEnd; probe += step) {
+    const there = readOffset(formatter, probe);
+    while (offset !== there) {
+      const change = findChange(formatter, Math.max(from, probe - step), probe, offset);
+      segments.push({ from, until: change, offset });
+      from = change;
+      offset = readOffset(formatter, change);
+    }
+  }
+  if (from < blockEnd) segments.push({ from, until: blockEnd, offset });
+  return segments;
+}
+
+/** Bisects for the first whole second after `low`, which has the offset, at which the zone has another one. */
+function findChange(formatter: Intl.DateTimeFormat, low: number, high: number, offset: number): number {
+  let before = low;
+  let after = high;
+  while (after - before > second) {
+    const middle = before + Math.floor((after - before) / 2 / second) * second;
+    if (readOffset(formatter, middle) === offset) before = middle;
+    else after = middle;
+  }
+  return after;
+}
+
+/** In ms. Offsets of seconds exist: Monrovia kept -00:44:30 until 1972. */
+function readOffset(formatter: Intl.DateTimeFormat, instant: number): number {
+  const text = formatter.format(Math.max(-lastInstant, Math.min(lastInstant, instant)));
+  const found = /GMT(?:([+-])(\d+):(\d\d)(?::(\d\d))?)?$/.exec(text);
+  if (found === null) throw new Error(`Intl wrote an offset that is not understood: ${text}`);
+  const [, sign, hours = 0, minutes = 0, seconds = 0] = found;
+  const length = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * second;
+  return sign === '-' ? -length : length;
+}

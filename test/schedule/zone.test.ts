@@ -1,0 +1,105 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { findInstantReaching, findLatestReading, isTimeZone, segmentAt } from '../../src/schedule/zone.ts';
+import { readClock } from './oracle.ts';
+
+const day = 86_400_000;
+const iso = (instant: number) => new Date(instant).toISOString();
+
+describe('the names of time zones', () => {
+  it.each(['UTC', 'Etc/UTC', 'Europe/Berlin', 'America/Argentina/Buenos_Aires', 'Asia/Kolkata', 'Asia/Calcutta'])(
+    '%s is one',
+    (name) => expect(isTimeZone(name)).toBe(true),
+  );
+
+  it.each(['', 'Berlin', 'Europe/Atlantis', '+01:00', '-0330', 'constructor', 'local', ' UTC'])('%j is none', (name) =>
+    expect(isTimeZone(name)).toBe(false),
+  );
+
+  it('throw where they are used unasked', () => {
+    expect(() => segmentAt('Europe/Atlantis', 0)).toThrow(RangeError);
+  });
+});
+
+describe('segments', () => {
+  it('agree with the wall clock of every zone at any instant, and embrace it', () => {
+    const instant = fc.integer({ min: Date.parse('1970-01-01'), max: Date.parse('2200-01-01') });
+    const timezone = fc.constantFrom(...Intl.supportedValuesOf('timeZone'), 'UTC');
+    fc.assert(
+      fc.property(timezone, instant, (name, drawn) => {
+        const at = Math.floor(drawn / 1_000) * 1_000;
+        const { from, until, offset } = segmentAt(name, at);
+        expect(from).toBeLessThanOrEqual(at);
+        expect(until).toBeGreaterThan(at);
+        expect(readClock(name, at, at).rows[0]?.wall).toBe(at + offset);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('follow one another without a hole, and change at the second', () => {
+    const changes: string[] = [];
+    const start = Date.parse('2000-01-01');
+    let segment = segmentAt('America/Recife', start);
+    while (segment.until < Date.parse('2001-01-01')) {
+      const next = segmentAt('America/Recife', segment.until);
+      expect(next.from).toBe(segment.until);
+      if (next.offset !== segment.offset) changes.push(iso(next.from));
+      segment = next;
+    }
+    // Summer time was called off in Recife after a week.
+    expect(changes).toEqual(['2000-02-27T02:00:00.000Z', '2000-10-08T03:00:00.000Z', '2000-10-15T02:00:00.000Z']);
+  });
+
+  it('know offsets with seconds, and the moment they ended', () => {
+    const before = segmentAt('Africa/Monrovia', Date.parse('1972-01-07T00:00:00Z'));
+    expect([before.offset, iso(before.until)]).toEqual([-2_670_000, '1972-01-07T00:44:30.000Z']);
+  });
+
+  it('need no Intl for UTC', () => {
+    expect(segmentAt('UTC', 0)).toEqual({ from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, offset: 0 });
+  });
+});
+
+describe('the first instant that reaches a wall-clock time', () => {
+  it.each([
+    ['Europe/Berlin', '2026-03-29T01:59Z', '2026-03-29T00:59Z', 'before the gap'],
+    ['Europe/Berlin', '2026-03-29T02:00Z', '2026-03-29T01:00Z', 'the gap begins'],
+    ['Europe/Berlin', '2026-03-29T02:59Z', '2026-03-29T01:00Z', 'the gap ends'],
+    ['Europe/Berlin', '2026-03-29T03:00Z', '2026-03-29T01:00Z', 'after the gap'],
+    ['Europe/Berlin', '2026-03-29T03:01Z', '2026-03-29T01:01Z', 'after the gap'],
+    ['Europe/Berlin', '2026-10-25T02:00Z', '2026-10-25T00:00Z', 'the overlap begins'],
+    ['Europe/Berlin', '2026-10-25T02:59Z', '2026-10-25T00:59Z', 'the overlap ends'],
+    ['Europe/Berlin', '2026-10-25T03:00Z', '2026-10-25T02:00Z', 'after the overlap'],
+    ['Pacific/Apia', '2011-12-30T12:00Z', '2011-12-30T10:00Z', 'a day that never was'],
+    ['Pacific/Kwajalein', '1969-09-30T12:00Z', '1969-09-30T01:00Z', 'a day that was twice'],
+    ['Pacific/Kwajalein', '1969-10-01T00:00Z', '1969-10-01T12:00Z', 'after it'],
+    ['UTC', '2026-03-29T02:30Z', '2026-03-29T02:30Z', 'no daylight saving'],
+  ])('%s %s is %s (%s)', (timezone, wall, instant) => {
+    expect(iso(findInstantReaching(timezone, Date.parse(wall)))).toBe(iso(Date.parse(instant)));
+  });
+
+  it('undoes the latest reading, except where the clock was set back', () => {
+    const timezone = fc.constantFrom('Europe/Berlin', 'Australia/Lord_Howe', 'Pacific/Apia', 'Antarctica/Troll', 'UTC');
+    fc.assert(
+      fc.property(timezone, fc.integer({ min: 0, max: 80_000 * day }), (name, at) => {
+        const reading = findLatestReading(name, at);
+        const reached = findInstantReaching(name, reading);
+        expect(reached).toBeLessThanOrEqual(at);
+        if (reading === at + segmentAt(name, at).offset) expect(findLatestReading(name, reached)).toBe(reading);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('the latest reading', () => {
+  it.each([
+    ['2026-10-25T00:59:59.999Z', '2026-10-25T02:59:59.999Z', 'before the clock is set back'],
+    ['2026-10-25T01:00:00.000Z', '2026-10-25T02:59:59.999Z', 'just set back'],
+    ['2026-10-25T01:59:59.999Z', '2026-10-25T02:59:59.999Z', 'about to catch up'],
+    ['2026-10-25T02:00:00.000Z', '2026-10-25T03:00:00.000Z', 'caught up'],
+  ])('Europe/Berlin %s has shown %s (%s)', (instant, reading) => {
+    expect(iso(findLatestReading('Europe/Berlin', Date.parse(instant)))).toBe(reading);
+  });
+});
