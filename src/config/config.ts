@@ -67,6 +67,8 @@ export interface Script {
   readonly name: string;
   /** The program and its arguments, ready to be spawned; the program may still have to be found on PATH. */
   readonly argv: readonly string[];
+  /** Windows: the arguments are quoted already and have to reach the program as they are. */
+  readonly verbatim?: boolean;
   /** The file of a `run` script, absolute; null for `command` and `shell`. */
   readonly file: string | null;
   readonly cwd: string;

@@ -1,0 +1,13 @@
+const factors = { '': 1, K: 1_024, M: 1_024 ** 2, G: 1_024 ** 3 } as const;
+
+/**
+ * Reads a size such as `5MB` and returns it in bytes, rounded down; null where the text is none or the size is not at
+ * least one byte. Units are powers of 1024, as logrotate and journald count them; `5M`, `5MB` and `5MiB` are the same.
+ */
+export function parseSize(text: string): number | null {
+  const match = /^(\d{1,15}(?:\.\d{1,6})?) ?(?:([KMG])(?:i?B)?|B)$/i.exec(text.trim());
+  if (!match) return null;
+  const unit = (match[2] ?? '').toUpperCase() as keyof typeof factors;
+  const bytes = Math.floor(Number(match[1]) * factors[unit]);
+  return bytes >= 1 && Number.isSafeInteger(bytes) ? bytes : null;
+}
