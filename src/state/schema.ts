@@ -118,7 +118,7 @@ export type State = z.infer<typeof stateSchema>;
 
 /** A state in which nothing has been seen yet. */
 export function emptyState(): State {
-  return { schemaVersion: stateVersion, groups: {}, leases: {} };
+  return { schemaVersion: stateVersion, lastTick: null, groups: {}, leases: {} };
 }
 
 /**

@@ -1,0 +1,61 @@
+import { basename, dirname, extname } from 'node:path';
+import Conf, { type Options } from 'conf';
+import { writeDurably } from './file.ts';
+import type { State } from './schema.ts';
+
+/** The state file, open for writing. */
+export interface StateDocument {
+  /**
+   * Writes a state, wholly or not at all, as `writeDurably` does. StorageError where that fails.
+   *
+   * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
+   */
+  replaceBy(state: State, beforeReplacing: () => void): void;
+}
+
+/** What the class really offers: it declares as private the methods that have to be replaced. */
+interface OpenConf {
+  readonly path: string;
+  store: State;
+  _write(state: State): void;
+  _ensureDirectory(): void;
+}
+const OpenConf = Conf as unknown as new (options: Options<State>) => OpenConf;
+
+/**
+ * conf's own write puts a truncated file in the place of a good one when the disk is full, and never syncs the folder;
+ * here the durable, checked write takes its place.
+ */
+class HardenedConf extends OpenConf implements StateDocument {
+  private beforeReplacing = (): void => undefined;
+
+  replaceBy(state: State, beforeReplacing: () => void): void {
+    this.beforeReplacing = beforeReplacing;
+    this.store = state;
+  }
+
+  override _write(state: State): void {
+    writeDurably(this.path, textOf(state), { beforeReplacing: this.beforeReplacing });
+  }
+
+  /** The write creates the folder; conf would do so on reading, too. */
+  override _ensureDirectory(): void {}
+}
+
+/** Opens the state file for writing; what it has now, and what that is worth, is no business of conf's. */
+export function openDocument(path: string): StateDocument {
+  const extension = extname(path);
+  return new HardenedConf({
+    cwd: dirname(path),
+    configName: basename(path, extension),
+    fileExtension: extension,
+    accessPropertiesByDotNotation: false,
+    serialize: textOf,
+    deserialize: () => ({}) as State,
+  });
+}
+
+/** A state as its file has it. */
+export function textOf(state: State): string {
+  return `${JSON.stringify(state, null, 2)}\n`;
+}

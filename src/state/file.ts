@@ -1,0 +1,310 @@
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { StorageError } from '../errors.ts';
+
+const fileMode = 0o640;
+const folderMode = 0o750;
+
+/** A file's bytes; null where there is none. StorageError where it can't be read. */
+export function readBytes(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw storageError('read', path, error);
+  }
+}
+
+/**
+ * Puts content in the place of a file, wholly or not at all, and returns when a loss of power can't undo it: temporary
+ * file in the same folder, checked write, fsync, rename, fsync of the folder. Creates missing folders. StorageError
+ * where that fails: the old file is then as it was.
+ *
+ * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
+ */
+export function writeDurably(
+  path: string,
+  content: string | Buffer,
+  { mode = fileMode, beforeReplacing }: { mode?: number; beforeReplacing?: () => void } = {},
+): void {
+  const temporary = temporaryName(path);
+  try {
+    ensureFolder(dirname(path));
+    const descriptor = openNew(temporary, constants.O_WRONLY, mode);
+    try {
+      writeWhole(descriptor, Buffer.from(content));
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    beforeReplacing?.();
+    replace(temporary, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    removeIfThere(temporary);
+    throw storageError('written', path, error);
+  }
+}
+
+/**
+ * Makes `copy` another name for the content that `path` has now; `path` is afterwards given new content by a rename, so
+ * the two part. Where the file system has no hard links the copy is written. StorageError if neither can be done.
+ */
+export function keepCopy(path: string, copy: string): void {
+  const temporary = temporaryName(copy);
+  try {
+    linkSync(path, temporary);
+    replace(temporary, copy);
+    // POSIX: a rename between two names of one file does nothing, and leaves both.
+    removeIfThere(temporary);
+  } catch {
+    removeIfThere(temporary);
+    const content = readBytes(path);
+    if (content !== null) writeDurably(copy, content);
+  }
+}
+
+/**
+ * Gives a file that is about to be replaced a second name, under which its content stays. Where the file system has no
+ * hard links it is renamed. Throws what the system says, and never takes a name that is in use.
+ */
+export function setAside(path: string, aside: string): void {
+  try {
+    linkSync(path, aside);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw error;
+    renameSync(path, aside);
+  }
+}
+
+/**
+ * Appends whole lines in one write. A file that ends within a line, torn by a crash, gets a newline first; what a full
+ * disk cuts short is taken away again. Only under a lock that every writer of the file takes: the truncation would cut
+ * what others appended meanwhile. StorageError where it fails: the file is then as it was.
+ *
+ * @param text ends with a newline
+ * @param durable whether to return only when a loss of power can't undo it
+ */
+export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
+  try {
+    ensureFolder(dirname(path));
+    const { descriptor, isNew } = openForAppending(path);
+    try {
+      const { size } = fstatSync(descriptor);
+      try {
+        writeWhole(descriptor, Buffer.from(endsTorn(descriptor, size) ? `\n${text}` : text));
+      } catch (error) {
+        ftruncateSync(descriptor, size);
+        throw error;
+      }
+      if (durable) fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (isNew && durable) syncFolder(dirname(path));
+  } catch (error) {
+    throw storageError('written', path, error);
+  }
+}
+
+/** Opens a file for reading and writing, 0640, and creates it and its folder where missing. Throws what the system says. */
+export function openOrCreate(path: string, flags = 0): number {
+  const readWrite = constants.O_RDWR | flags;
+  for (;;) {
+    try {
+      return openSync(path, readWrite);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    ensureFolder(dirname(path));
+    try {
+      return openNew(path, readWrite, fileMode);
+    } catch (error) {
+      // Another process was quicker: then it is there to be opened. (A link that leads nowhere would come here for ever.)
+      if (codeOf(error) !== 'EEXIST' || statSync(path, { throwIfNoEntry: false }) === undefined) throw error;
+    }
+  }
+}
+
+/**
+ * Removes the temporary files that writers of `path` left when they were killed. Only under the lock that its writers
+ * hold: nobody is writing then. What can't be removed does no harm and stays.
+ */
+export function sweepTemporaries(path: string): void {
+  const prefix = `.${basename(path)}.`;
+  try {
+    for (const name of readdirSync(dirname(path))) {
+      const rest = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+      if (/^\d+-[0-9a-z]+\.tmp$/.test(rest)) removeIfThere(join(dirname(path), name));
+    }
+  } catch {
+    // A folder that can't be listed is told of by the write that follows.
+  }
+}
+
+/** Creates a folder and its parents, 0750, where they are missing. Throws what the system says. */
+export function ensureFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: folderMode });
+  if (first === undefined) return;
+  for (let created = resolve(folder); ; created = dirname(created)) {
+    const parent = dirname(created);
+    const descriptor = openFolder(created);
+    if (descriptor !== null) {
+      giveToOwnerOf(parent, descriptor);
+      closeSync(descriptor);
+    }
+    syncFolder(parent);
+    if (created === resolve(first) || parent === created) return;
+  }
+}
+
+/**
+ * An error of the file system as a sentence for people: which file, what the system said, what to do. Errors that did
+ * not come from the system are defects and pass as they are.
+ */
+export function storageError(undone: 'read' | 'written' | 'locked', path: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (error instanceof StorageError || code === null) return error;
+  const [said, mend] = complaints.get(code) ?? [(error as Error).message, 'mend that and run rhythm again'];
+  return new StorageError(`${path} can't be ${undone}: ${said} (${code}); ${mend}.`, { cause: error });
+}
+
+const complaints: ReadonlyMap<string, readonly [said: string, mend: string]> = new Map([
+  ['ENOSPC', ['the disk is full', 'free some space there']],
+  ['EDQUOT', ['the disk quota is used up', "free some of this user's space"]],
+  ['EACCES', ['permission is denied', 'give this user access to the file and its folder']],
+  ['EPERM', ['the system does not permit it', "check the file's owner and attributes"]],
+  ['EROFS', ['its file system is read-only', 'mount it writable or choose another `outputs` folder']],
+  ['EISDIR', ['a folder is in its place', 'move that folder away']],
+  ['ENOTDIR', ['a file stands where its folder should be', 'move that file away']],
+  ['EEXIST', ['something else is in its place', 'move that away']],
+  ['ELOOP', ['its symbolic links lead in a circle', 'mend the links']],
+  ['EIO', ['the disk reports an error', 'check the disk']],
+  ['ENOLCK', ['its file system has no locks to give', 'choose an `outputs` folder on a local disk']],
+  ['EMFILE', ['too many files are open', "raise this user's limit (ulimit -n)"]],
+  ['ENFILE', ['too many files are open on this machine', 'close some programs']],
+]);
+
+/** The system's name for what went wrong; null for errors that did not come from it. */
+export function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${process.pid}-${Math.random().toString(36).slice(2, 12)}.tmp`);
+}
+
+function openNew(path: string, flags: number, mode: number): number {
+  const descriptor = openSync(path, flags | constants.O_CREAT | constants.O_EXCL, mode);
+  giveToOwnerOf(dirname(path), descriptor);
+  return descriptor;
+}
+
+/**
+ * As root, what is new belongs to whoever owns the folder around it: one `sudo rhythm run` must not leave files that the
+ * user's own ticks can't write.
+ */
+function giveToOwnerOf(folder: string, descriptor: number): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(folder);
+  if (uid === 0) return;
+  try {
+    fchownSync(descriptor, uid, gid);
+  } catch {
+    // In a container root may lack the right; the file works for root all the same.
+  }
+}
+
+function openForAppending(path: string): { descriptor: number; isNew: boolean } {
+  // Read access as well: to see how the file ends.
+  const flags = constants.O_RDWR | constants.O_APPEND;
+  try {
+    return { descriptor: openSync(path, flags), isNew: false };
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return { descriptor: openNew(path, flags, fileMode), isNew: true };
+  }
+}
+
+function endsTorn(descriptor: number, size: number): boolean {
+  if (size === 0) return false;
+  const last = Buffer.alloc(1);
+  return readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
+}
+
+/** A full disk shows first as a write that is cut short, without an error; the attempt at the rest tells the cause. */
+function writeWhole(descriptor: number, bytes: Buffer): void {
+  let written = 0;
+  while (written < bytes.length) {
+    const count = writeSync(descriptor, bytes, written);
+    if (count === 0) throw Object.assign(new Error('the write was cut short'), { code: 'ENOSPC' });
+    written += count;
+  }
+}
+
+/** On Windows a virus scanner or an editor may hold the file for a moment; elsewhere a rename does not mind. */
+function replace(from: string, to: string): void {
+  for (let tries = 0; ; tries++) {
+    try {
+      renameSync(from, to);
+      return;
+    } catch (error) {
+      const passing = process.platform === 'win32' && ['EPERM', 'EACCES', 'EBUSY'].includes(codeOf(error) ?? '');
+      if (!passing || tries === 50) throw error;
+      pause(20);
+    }
+  }
+}
+
+/** Blocks this thread, in ms. */
+export function pause(duration: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, duration);
+}
+
+/** A rename outlives a loss of power only when its folder is synced too; Windows and some file systems can't do that. */
+function syncFolder(folder: string): void {
+  const descriptor = openFolder(folder);
+  if (descriptor === null) return;
+  try {
+    fsyncSync(descriptor);
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EBADF', 'EISDIR'].includes(codeOf(error) ?? '')) throw error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openFolder(folder: string): number | null {
+  try {
+    return openSync(folder, 'r');
+  } catch (error) {
+    // Windows opens no folders; one that may be written but not listed can't be synced.
+    if (['EISDIR', 'EPERM', 'EACCES'].includes(codeOf(error) ?? '')) return null;
+    throw error;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It is gone already, or stays for a later sweep.
+  }
+}

@@ -1,0 +1,361 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { StorageError } from '../errors.ts';
+import { appendDurably, codeOf, storageError, sweepTemporaries, writeDurably } from './file.ts';
+import { describeHolder, lockPath, waitLock } from './lock.ts';
+import { type GroupState, isoOf, type Lease, type RunRecord } from './schema.ts';
+
+interface Line {
+  /** When it was written, ISO 8601. */
+  readonly at: string;
+  /** The tick that wrote it. */
+  readonly tick?: string | null;
+  readonly group?: string;
+  /**
+   * The group's entry in the state after the change; null where it was removed. Its `lastRun` is left out of the file,
+   * for the newest `run-end` has it.
+   */
+  readonly entry?: GroupState | null;
+  readonly [further: string]: unknown;
+}
+
+interface GroupLine extends Line {
+  readonly group: string;
+}
+
+/** A run starts. Without an entry it consumes nothing and counts for nothing, as when a single script is run by hand. */
+export interface RunStartLine extends GroupLine {
+  readonly type: 'run-start';
+  readonly lane: string;
+  /** The run's id. */
+  readonly run: string;
+  readonly beat: string | null;
+  readonly missedBeats: number;
+  readonly reason: string;
+  readonly lease: Lease;
+}
+
+/** A run has ended. With an entry, `run` becomes the group's last run; without one it is a record and no more. */
+export interface RunEndLine extends GroupLine {
+  readonly type: 'run-end';
+  readonly lane: string;
+  readonly run: RunRecord;
+}
+
+/** Beats were consumed without a run, being too late. */
+export interface ExpireLine extends GroupLine {
+  readonly type: 'expire';
+  readonly beat: string;
+  readonly missedBeats: number;
+}
+
+/** The clock went back and `lastBeat` with it. */
+export interface ResetLine extends GroupLine {
+  readonly type: 'reset';
+  readonly from: string;
+  readonly to: string;
+}
+
+/** First sight, an edited schedule, or the end of a timed pause; and what people do to a group. */
+export interface ChangeLine extends GroupLine {
+  readonly type: 'seen' | 'pause' | 'resume';
+}
+
+/** A due group begins to be held back. */
+export interface HeldLine extends GroupLine {
+  readonly type: 'held';
+  readonly beat: string | null;
+  readonly reason: string;
+  readonly blockedBy: readonly string[];
+}
+
+export interface ReleasedLine extends GroupLine {
+  readonly type: 'released';
+}
+
+export interface TickLine extends Line {
+  readonly type: 'tick';
+  readonly tick: string;
+  readonly outcome: string;
+  readonly durationMs: number;
+  readonly ran: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** The first line of a history from which older lines were removed. */
+export interface PrunedLine extends Line {
+  readonly type: 'pruned';
+  /** Lines before this instant are gone, but for those that the state can be rebuilt from. */
+  readonly olderThan: string;
+}
+
+/**
+ * A line of the history. Read, it has the fields that its type needs, and may have more; types that a newer rhythm
+ * writes come too, so a `switch` over the type needs a way out.
+ */
+export type HistoryLine =
+  | RunStartLine
+  | RunEndLine
+  | ExpireLine
+  | ResetLine
+  | ChangeLine
+  | HeldLine
+  | ReleasedLine
+  | TickLine
+  | PrunedLine;
+
+const patience = 60_000;
+const blockSize = 1 << 18;
+/** Longer lines, in bytes, are none of ours: a file full of zeros must not fill the memory. */
+const longestLine = 1 << 24;
+
+export function historyPath(outputs: string): string {
+  return join(outputs, 'history.jsonl');
+}
+
+/**
+ * Adds lines, in one write and one fsync. StorageError where that fails: the file is then as it was.
+ *
+ * @param durable false for what nothing is rebuilt from, as the line at the end of a tick
+ */
+export function appendHistory(
+  outputs: string,
+  lines: readonly HistoryLine[],
+  { durable = true }: { durable?: boolean } = {},
+): void {
+  if (lines.length === 0) return;
+  const text = lines.map(textOf).join('');
+  locked(outputs, () => appendDurably(historyPath(outputs), text, { durable }));
+}
+
+/**
+ * The lines of the history, oldest first, read as they are asked for. Takes no lock and writes nothing. Lines that a
+ * crash tore or that somebody else wrote are passed over. StorageError where the file can't be read.
+ *
+ * @param since ms; lines from before it are passed over at little cost
+ * @param onSkipped is told of each line that can't be understood
+ */
+export function* readHistory(
+  outputs: string,
+  { since, onSkipped }: { since?: number; onSkipped?: () => void } = {},
+): Generator<HistoryLine, void, undefined> {
+  const start = since === undefined ? '' : isoOf(since);
+  for (const text of forward(historyPath(outputs))) {
+    // Our own lines begin with their instant, and ISO 8601 instants in UTC compare as text.
+    if (text.startsWith(atFirst) && text.slice(atFirst.length, atFirst.length + start.length) < start) continue;
+    const line = parseLine(text);
+    if (line === null) onSkipped?.();
+    else if (since === undefined || Date.parse(line.at) >= since) yield line;
+  }
+}
+
+/** The same, newest first: what was asked for last costs no more than the end of the file. */
+export function* readNewest(outputs: string): Generator<HistoryLine, void, undefined> {
+  for (const text of backward(historyPath(outputs))) {
+    const line = parseLine(text);
+    if (line !== null) yield line;
+  }
+}
+
+/**
+ * Removes lines older than `keep` (ms), and those that can't be understood. What rebuilding the state needs stays, however
+ * old: for each group its newest entry, its newest run and whether it is held back, for each lane an unfinished run, and
+ * the newest tick. Rewrites the file only where a tenth of `keep` has gathered beyond it. Returns whether it did.
+ * StorageError where that fails: the file is then as it was.
+ */
+export function pruneHistory(outputs: string, keep: number, now: number): boolean {
+  const path = historyPath(outputs);
+  if (!isOverdue(path, keep, now)) return false;
+  return locked(outputs, () => {
+    // Another process may have been quicker.
+    if (!isOverdue(path, keep, now)) return false;
+    sweepTemporaries(path);
+    const needed = neededLines(path);
+    const head = textOf({ at: isoOf(now), type: 'pruned', olderThan: isoOf(now - keep) });
+    const kept: string[] = [head];
+    let number = 0;
+    for (const text of forward(path)) {
+      const line = parseLine(text);
+      const isNew = line !== null && line.type !== 'pruned' && Date.parse(line.at) >= now - keep;
+      if (isNew || needed.has(number)) kept.push(`${text}\n`);
+      number++;
+    }
+    writeDurably(path, kept.join(''));
+    return true;
+  });
+}
+
+function isOverdue(path: string, keep: number, now: number): boolean {
+  for (const text of forward(path)) {
+    const line = parseLine(text);
+    if (line === null) continue;
+    const at = Date.parse(line.at);
+    // The lines after the mark are as old as `keep` at the time of the mark. One from the future is no guide.
+    return line.type === 'pruned' ? Math.abs(now - at) > keep / 10 : now - at > keep * 1.1;
+  }
+  return false;
+}
+
+/** The numbers of the lines that `bringForward` can't do without. */
+function neededLines(path: string): Set<number> {
+  const newest = new Map<string, number>();
+  const unfinished = new Map<string, { run: string; number: number }>();
+  let number = -1;
+  for (const text of forward(path)) {
+    number++;
+    const line = parseLine(text);
+    if (line === null) continue;
+    if (line.type === 'tick') newest.set('tick', number);
+    if (line.type === 'held' || line.type === 'released') newest.set(`held ${line.group}`, number);
+    if ('entry' in line) newest.set(`entry ${line.group}`, number);
+    if (line.type === 'run-end' && line.entry) newest.set(`run ${line.group}`, number);
+    if (line.type === 'run-start') unfinished.set(line.lane, { run: line.run, number });
+    if (line.type === 'run-end' && unfinished.get(line.lane)?.run === line.run.id) unfinished.delete(line.lane);
+  }
+  return new Set([...newest.values(), ...[...unfinished.values()].map((start) => start.number)]);
+}
+
+function locked<T>(outputs: string, change: () => T): T {
+  const path = lockPath(outputs, 'history');
+  const lock = waitLock(path, patience);
+  if (lock === null) {
+    const holder = describeHolder(path);
+    const who = holder === null ? 'another process' : `process ${holder.pid}`;
+    throw new StorageError(
+      `${historyPath(outputs)} can't be written: ${who} has held ${path} for ${patience / 1000} s; see what stops it, or end it.`,
+    );
+  }
+  try {
+    return change();
+  } finally {
+    lock.release();
+  }
+}
+
+const atFirst = '{"at":"';
+
+function textOf(line: HistoryLine): string {
+  const { at, type, ...rest } = line;
+  const entry = line.entry ? { entry: { ...line.entry, lastRun: undefined } } : {};
+  return `${JSON.stringify({ at, type, ...rest, ...entry })}\n`;
+}
+
+/** Null where it is no line of a history, or lacks what its type needs. */
+function parseLine(text: string): HistoryLine | null {
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (!isObject(line) || typeof line.at !== 'string' || Number.isNaN(Date.parse(line.at))) return null;
+  return isSound(line) ? (line as unknown as HistoryLine) : null;
+}
+
+function isSound(line: Readonly<Record<string, unknown>>): boolean {
+  if (typeof line.type !== 'string') return false;
+  if ('entry' in line && (typeof line.group !== 'string' || !(line.entry === null || isObject(line.entry))))
+    return false;
+  switch (line.type) {
+    case 'run-start':
+      return isNamed(line) && typeof line.lane === 'string' && typeof line.run === 'string' && isObject(line.lease);
+    case 'run-end':
+      return isNamed(line) && typeof line.lane === 'string' && isObject(line.run);
+    case 'held':
+      return isNamed(line) && Array.isArray(line.blockedBy);
+    case 'expire':
+    case 'reset':
+    case 'seen':
+    case 'pause':
+    case 'resume':
+    case 'released':
+      return isNamed(line);
+    case 'tick':
+      return typeof line.tick === 'string';
+    default:
+      return true;
+  }
+}
+
+function isNamed(line: Readonly<Record<string, unknown>>): boolean {
+  return typeof line.group === 'string';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The texts of a file's lines from its beginning; none where there is no file. */
+function* forward(path: string): Generator<string, void, undefined> {
+  const file = openToRead(path);
+  if (file === null) return;
+  try {
+    let begun: Buffer = Buffer.alloc(0);
+    for (let position = 0; ; ) {
+      const block = readBlock(path, file, position, blockSize);
+      position += block.length;
+      const bytes = begun.length === 0 ? block : Buffer.concat([begun, block]);
+      let start = 0;
+      for (let end = bytes.indexOf(0x0a, begun.length); end !== -1; end = bytes.indexOf(0x0a, start)) {
+        if (end > start) yield bytes.toString('utf8', start, end);
+        start = end + 1;
+      }
+      begun = cut(bytes.subarray(start));
+      if (block.length === 0) break;
+    }
+    if (begun.length > 0) yield begun.toString();
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The same from its end. */
+function* backward(path: string): Generator<string, void, undefined> {
+  const file = openToRead(path);
+  if (file === null) return;
+  try {
+    let begun: Buffer = Buffer.alloc(0);
+    for (let position = fstatSync(file).size; position > 0; ) {
+      const length = Math.min(blockSize, position);
+      position -= length;
+      const bytes = Buffer.concat([readBlock(path, file, position, length), begun]);
+      let end = bytes.length;
+      for (let newline = lastNewline(bytes, end); newline !== -1; newline = lastNewline(bytes, end)) {
+        if (end > newline + 1) yield bytes.toString('utf8', newline + 1, end);
+        end = newline;
+      }
+      begun = cut(bytes.subarray(0, end));
+    }
+    if (begun.length > 0) yield begun.toString();
+  } finally {
+    closeSync(file);
+  }
+}
+
+function lastNewline(bytes: Buffer, end: number): number {
+  return end === 0 ? -1 : bytes.lastIndexOf(0x0a, end - 1);
+}
+
+/** In the place of what is too long for a line of ours stands a byte that JSON can't have. */
+function cut(bytes: Buffer): Buffer {
+  return bytes.length > longestLine ? Buffer.alloc(1) : bytes;
+}
+
+function openToRead(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw storageError('read', path, error);
+  }
+}
+
+function readBlock(path: string, file: number, position: number, length: number): Buffer {
+  try {
+    const block = Buffer.allocUnsafe(length);
+    return block.subarray(0, readSync(file, block, 0, length, position));
+  } catch (error) {
+    throw storageError('read', path, error);
+  }
+}

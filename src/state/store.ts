@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { StorageError } from '../errors.ts';
+import type { StateDocument } from './document.ts';
+import { keepCopy, readBytes, setAside, sweepTemporaries } from './file.ts';
+import { historyPath, readHistory } from './history.ts';
+import { describeHolder, type Lock, lockPath, waitLock } from './lock.ts';
+import { bringForward } from './recover.ts';
+import { emptyState, isoOf, type State, stateSchema, stateVersion } from './schema.ts';
+
+export interface Store {
+  /** The state file. */
+  readonly path: string;
+  /** As `readState` of this module. */
+  readState(): { state: State; notices: string[] };
+  /**
+   * Reads the state, changes it and writes it, under a lock, and returns it as it is now. A `change` that throws leaves
+   * everything as it was, and one that changes nothing writes nothing. A damaged file is set aside and the recovered
+   * state is what is changed. StorageError where the state can't be read, locked or written, or is of a newer version:
+   * nothing is changed then.
+   */
+  updateState(change: (state: State) => State): State;
+}
+
+/** So long, in ms, may other processes keep the state to themselves: a change takes a few, on a slow disk some hundred. */
+const patience = 60_000;
+
+export function statePath(outputs: string): string {
+  return join(outputs, 'master_scheduler_state.json');
+}
+
+/** The last good copy: the state as it was before its newest change. */
+export function copyPath(outputs: string): string {
+  return `${statePath(outputs)}.bak`;
+}
+
+/**
+ * The state as it stands. Writes nothing and takes no lock. A damaged or missing file is made good from the last good
+ * copy and the history, and `notices` say so, for people. StorageError where the file can't be read or is of a newer
+ * version.
+ */
+export function readState(outputs: string): { state: State; notices: string[] } {
+  const { state, trouble } = recall(outputs);
+  return { state, notices: trouble === null ? [] : [`${trouble}. The next change of the state mends its file.`] };
+}
+
+/**
+ * Opens the state for changes.
+ *
+ * @param onNotice is told, in a sentence for people, what was done about a damaged state
+ * @param now ms; names the file that a damaged state is set aside as
+ */
+export async function openStore({
+  outputs,
+  onNotice = () => undefined,
+  now = Date.now,
+}: {
+  outputs: string;
+  onNotice?: (notice: string) => void;
+  now?: () => number;
+}): Promise<Store> {
+  // conf takes longer to load than a tick that has nothing to do takes in all.
+  const { openDocument, textOf } = await import('./document.ts');
+  const path = statePath(outputs);
+  let document: StateDocument | undefined;
+  let isSwept = false;
+
+  function updateState(change: (state: State) => State): State {
+    const notices: string[] = [];
+    const lock = lockState(outputs);
+    try {
+      if (!isSwept) sweepTemporaries(path);
+      if (!isSwept) sweepTemporaries(copyPath(outputs));
+      isSwept = true;
+      const { state, bytes, isGood, trouble } = recall(outputs);
+      const next = change(state);
+      const sound = stateSchema.safeParse(next);
+      if (!sound.success) throw new Error('a change has made a state that could not be read', { cause: sound.error });
+      if (isGood && bytes?.equals(Buffer.from(textOf(next)))) return next;
+      const aside = isGood || bytes === null ? null : asidePath(path, now());
+      document ??= openDocument(path);
+      document.replaceBy(next, () => {
+        if (isGood) keepCopy(path, copyPath(outputs));
+        if (aside !== null) setAside(path, aside);
+      });
+      if (trouble !== null) notices.push(`${trouble}.${aside === null ? '' : ` The file was set aside as ${aside}.`}`);
+      return next;
+    } finally {
+      lock.release();
+      for (const notice of notices) onNotice(notice);
+    }
+  }
+
+  return { path, readState: () => readState(outputs), updateState };
+}
+
+function lockState(outputs: string): Lock {
+  const path = lockPath(outputs, 'state');
+  const lock = waitLock(path, patience);
+  if (lock !== null) return lock;
+  const holder = describeHolder(path);
+  const who = holder === null ? 'another process' : `process ${holder.pid}, since ${holder.since},`;
+  throw new StorageError(
+    `${statePath(outputs)} can't be changed: ${who} holds ${path}; see what stops it, or end it, and run rhythm again.`,
+  );
+}
+
+/** A name that is not taken. Colons are none for files on Windows. */
+function asidePath(path: string, now: number): string {
+  const first = `${path}.corrupt-${isoOf(now).replace(/[:-]/g, '').replace(/\.\d+/, '')}`;
+  let aside = first;
+  for (let number = 2; existsSync(aside); number++) aside = `${first}-${number}`;
+  return aside;
+}
+
+interface Recalled {
+  readonly state: State;
+  /** What the file has; null where there is none. */
+  readonly bytes: Buffer | null;
+  /** Whether the file itself is sound, so that a copy of it is worth keeping. */
+  readonly isGood: boolean;
+  /** What is wrong and what stands in for it: a sentence without its full stop; null where nothing is wrong. */
+  readonly trouble: string | null;
+}
+
+function recall(outputs: string): Recalled {
+  const path = statePath(outputs);
+  const bytes = readBytes(path);
+  const found = bytes === null ? 'it is missing' : interpret(path, bytes);
+  if (typeof found !== 'string') return { state: found, bytes, isGood: true, trouble: null };
+  const copyFile = copyPath(outputs);
+  const copyBytes = readBytes(copyFile);
+  const copy = copyBytes === null ? null : interpret(copyFile, copyBytes);
+  let told = 0;
+  let skipped = 0;
+  const lines = counted(readHistory(outputs, { onSkipped: () => skipped++ }), () => told++);
+  const base = copy === null || typeof copy === 'string' ? null : copy;
+  const state = bringForward(base ?? emptyState(), lines);
+  // Neither a state nor a trace of one: nothing has ever run here.
+  if (bytes === null && copyBytes === null && told + skipped === 0) {
+    return { state, bytes, isGood: false, trouble: null };
+  }
+  const history = historyPath(outputs);
+  const source =
+    base !== null
+      ? `its last good copy ${copyFile}${told > 0 ? `, brought forward by ${history},` : ''} stands in for it`
+      : told > 0
+        ? `it is rebuilt from ${history}`
+        : 'neither a copy nor a history is left to rebuild it from, so every group counts as new';
+  return { state, bytes, isGood: false, trouble: `The state ${path} can't be used, for ${found}; ${source}` };
+}
+
+/** The state that a file's bytes stand for, or what is wrong with them. StorageError for a newer version's state. */
+function interpret(path: string, bytes: Buffer): State | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return bytes.length === 0 ? 'it is empty' : 'it is not JSON';
+  }
+  const version = typeof value === 'object' && value !== null && 'schemaVersion' in value ? value.schemaVersion : null;
+  if (Number.isInteger(version) && Number(version) > stateVersion) {
+    throw new StorageError(
+      `${path} is of version ${version}, and this rhythm knows version ${stateVersion}; install a newer rhythm.`,
+    );
+  }
+  const sound = stateSchema.safeParse(value);
+  // Not what zod returns: that has the fields in another order, and the file is read by people.
+  if (sound.success) return value as State;
+  const issue = sound.error.issues[0];
+  return issue && issue.path.length > 0 ? `its ${issue.path.join('.')} is not what it has to be` : 'it is not a state';
+}
+
+function* counted<T>(items: Iterable<T>, count: () => void): Generator<T> {
+  for (const item of items) {
+    count();
+    yield item;
+  }
+}

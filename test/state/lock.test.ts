@@ -1,0 +1,203 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { awaitLock, describeHolder, isHeld, type Lock, lockPath, tryLock, waitLock } from '../../src/state/lock.ts';
+import { type Child, disk, everything, folder, isLinuxRoot, makeReadOnly, start } from './rig.ts';
+
+const onLinux = process.platform === 'linux';
+const nobody = (): boolean => false;
+const spawned: number[] = [];
+
+afterEach(() => {
+  for (const pid of spawned.splice(0)) process.kill(pid, 'SIGKILL');
+});
+
+/** Takes a lock that is about to be freed: by the kernel, after a death that has been reported already. */
+function take(path: string): Lock {
+  const lock = waitLock(path, 5000);
+  if (lock === null) throw new Error(`${path} is still held`);
+  return lock;
+}
+
+async function starters(count: number, args: readonly string[], options: { native?: boolean }): Promise<Child[]> {
+  return Promise.all(Array.from({ length: count }, () => start(args, options)));
+}
+
+// The stand-in for systems without a build of the native package exists in this form on Linux only.
+describe.each(onLinux ? [{ native: true }, { native: false }] : [{ native: true }])('a lock, %o', (options) => {
+  it('has one holder among many starters', { timeout: 60_000 }, async () => {
+    const path = lockPath(folder(), 'main');
+    const count = options.native ? 100 : 30;
+    const all = await starters(count, ['lock', path], options);
+    const lines = await Promise.all(all.map((child) => child.line()));
+    const kind = options.native ? 'native' : 'abstract-socket';
+    expect(lines.filter((line) => line === `held ${kind}`)).toHaveLength(1);
+    expect(lines.filter((line) => line === `busy ${kind}`)).toHaveLength(count - 1);
+    for (const child of all) child.process.stdin.end();
+    expect(new Set(await Promise.all(all.map((child) => child.end())))).toEqual(new Set([0]));
+  });
+
+  it('ends with its holder, however that dies, and not before', async () => {
+    const path = lockPath(folder(), 'main');
+    const holder = await start(['lock', path, 'tick-7'], options);
+    expect(await holder.line()).toMatch(/^held/);
+    const rival = async (): Promise<string | undefined> => {
+      const child = await start(['lock', path], options);
+      const line = await child.line();
+      child.process.stdin.end();
+      await child.end();
+      return line?.split(' ')[0];
+    };
+    expect(describeHolder(path)).toMatchObject({ pid: holder.process.pid, tick: 'tick-7' });
+    holder.process.kill('SIGSTOP');
+    expect(await rival()).toBe('busy');
+    if (onLinux) expect(isHeld(path, nobody)).toBe(true);
+    holder.process.kill('SIGKILL');
+    expect(await holder.end()).toBe('SIGKILL');
+    if (onLinux) expect(isHeld(path, nobody)).toBe(false);
+    expect(describeHolder(path)).toMatchObject({ tick: 'tick-7' });
+    expect(await rival()).toBe('held');
+    expect(describeHolder(path)).toBeNull();
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('is not inherited by a child that outlives its holder', async () => {
+    const path = lockPath(folder(), 'main');
+    const holder = await start(['lock-and-spawn', path], options);
+    const [said, pid] = (await holder.line())?.split(' ') ?? [];
+    spawned.push(Number(pid));
+    expect(said).toBe('held');
+    if (onLinux) {
+      const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+      expect(open.filter((target) => target === path || target.startsWith('socket:'))).toEqual([]);
+    }
+    holder.process.kill('SIGKILL');
+    await holder.end();
+    process.kill(Number(pid), 0);
+    const next = await start(['await', path, '5000'], options);
+    expect(await next.line()).toBe('held');
+  });
+
+  it('is waited for', async () => {
+    const path = lockPath(folder(), 'main');
+    const holder = await start(['lock', path], options);
+    await holder.line();
+    const impatient = await start(['await', path, '200'], options);
+    expect(await impatient.line()).toBe('busy');
+    const patient = await start(['await', path, '20000'], options);
+    holder.process.stdin.end();
+    expect(await patient.line()).toBe('held');
+  });
+});
+
+it('keeps out a second holder in the same process, until it is released, once', () => {
+  const path = lockPath(folder(), 'main');
+  const lock = take(path);
+  expect(tryLock(path)).toBeNull();
+  expect(waitLock(path, 30)).toBeNull();
+  lock.release();
+  const next = take(path);
+  lock.release();
+  expect(tryLock(path)).toBeNull();
+  next.release();
+});
+
+it('gives up waiting when told to', async () => {
+  const path = lockPath(folder(), 'main');
+  const lock = take(path);
+  const stop = new AbortController();
+  const waiting = awaitLock(path, 60_000, {}, stop.signal);
+  stop.abort();
+  expect(await waiting).toBeNull();
+  lock.release();
+  expect(await awaitLock(path, 60_000, {}, stop.signal)).toBeNull();
+});
+
+it('is a new lock where somebody has deleted the file', () => {
+  const path = lockPath(folder(), 'main');
+  const lost = take(path);
+  rmSync(path);
+  const lock = take(path);
+  lost.release();
+  expect(tryLock(path)).toBeNull();
+  lock.release();
+});
+
+describe('isHeld', () => {
+  it('writes nothing and disturbs nobody', () => {
+    const outputs = folder();
+    const path = lockPath(outputs, 'main');
+    expect(isHeld(path, nobody)).toBe(false);
+    expect(readdirSync(outputs)).toEqual([]);
+    take(path).release();
+    const before = everything(outputs);
+    expect(isHeld(path, () => true)).toBe(!onLinux && false);
+    expect(everything(outputs)).toEqual(before);
+  });
+
+  it.skipIf(!onLinux)('never makes a lock seem held to a starter', async () => {
+    const path = lockPath(folder(), 'main');
+    take(path).release();
+    const child = await start(['lock', path]);
+    let answer: string | undefined;
+    const line = child.line().then((text) => {
+      answer = text;
+    });
+    let looks = 0;
+    while (answer === undefined) {
+      for (let look = 0; look < 20; look++) isHeld(path, nobody);
+      looks += 20;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await line;
+    expect(answer).toBe('held native');
+    expect(looks).toBeGreaterThan(20);
+    child.process.stdin.end();
+  });
+
+  it.skipIf(!isLinuxRoot)('tells locks of several disks apart', () => {
+    const [one, two] = [disk('1m'), disk('1m')].map((path) => join(path, 'x.lock')) as [string, string];
+    const lock = take(one);
+    take(two).release();
+    expect([isHeld(one, nobody), isHeld(two, nobody)]).toEqual([true, false]);
+    lock.release();
+  });
+
+  it.skipIf(onLinux)('asks for the holder elsewhere', () => {
+    const path = lockPath(folder(), 'main');
+    const lock = take(path);
+    expect(isHeld(path, (holder) => holder.pid === process.pid)).toBe(true);
+    lock.release();
+  });
+});
+
+it('describes nobody where the line is not of a holder', () => {
+  const path = join(folder(), 'x.lock');
+  for (const text of ['', 'x', 'null', '5', '{}', '{"pid":"1","since":"x"}', '{"pid":1']) {
+    writeFileSync(path, text);
+    expect(describeHolder(path)).toBeNull();
+  }
+});
+
+it('says where a lock cannot be taken', () => {
+  const path = lockPath(folder(), 'main');
+  mkdirSync(path, { recursive: true });
+  expect(() => tryLock(path)).toThrow(
+    `${path} can't be locked: a folder is in its place (EISDIR); move that folder away.`,
+  );
+});
+
+it.skipIf(!isLinuxRoot)('is taken on a full disk and says so on a read-only one', () => {
+  const outputs = disk('64k');
+  const path = lockPath(outputs, 'main');
+  take(path).release();
+  spawnSync('sh', ['-c', `cat /dev/zero > ${outputs}/filler`], { stdio: 'ignore' });
+  const lock = take(path);
+  expect(tryLock(path)).toBeNull();
+  expect(readFileSync(path, 'utf8')).toBe('');
+  lock.release();
+  rmSync(join(outputs, 'filler'));
+  makeReadOnly(outputs);
+  expect(() => tryLock(path)).toThrow(/main\.lock can't be locked: its file system is read-only \(EROFS\); mount it/);
+});

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { endRun, expireBeat, judgeRun, startRun } from '../../src/state/record.ts';
+import type { GroupState, Outcome } from '../../src/state/schema.ts';
+import { at, hour, iso, makeGroup, makeScript, minute, ran } from '../builders.ts';
+
+const group = makeGroup('g', { retryAfter: [5 * minute, 15 * minute] });
+
+function end(entry: GroupState, outcome: Outcome, finishedAt = at): GroupState {
+  return endRun(entry, { id: 'r', beat: iso(at), finishedAt: iso(finishedAt), outcome }, group);
+}
+
+describe('a run', () => {
+  it('consumes its beat when it starts, and forgets what was due again', () => {
+    const before = ran(at - hour, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
+    expect(startRun(before, at, false)).toMatchObject({ lastBeat: iso(at), retry: null, interruptions: 0 });
+  });
+
+  it('that is tried again or goes on keeps what is known of the earlier tries', () => {
+    const before = ran(at, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
+    expect(startRun(before, at, true)).toEqual(before);
+  });
+
+  it('by hand consumes nothing where nothing is due', () => {
+    expect(startRun(ran(at), null, false)).toEqual(ran(at));
+  });
+
+  it('that succeeds ends the row of failures', () => {
+    const entry = end({ consecutiveFailures: 3, retry: { at: iso(at), attempt: 1 }, interruptions: 1 }, 'succeeded');
+    expect(entry).toMatchObject({ lastSuccessAt: iso(at), consecutiveFailures: 0, retry: null, interruptions: 0 });
+    expect(entry.lastRun?.outcome).toBe('succeeded');
+  });
+
+  it('that fails is tried again after the listed delays, then no more', () => {
+    const first = end({}, 'failed');
+    expect(first).toMatchObject({ consecutiveFailures: 1, retry: { at: iso(at + 5 * minute), attempt: 1 } });
+    const second = end(first, 'timed-out', at + hour);
+    expect(second).toMatchObject({ consecutiveFailures: 2, retry: { at: iso(at + hour + 15 * minute), attempt: 2 } });
+    expect(end(second, 'failed')).toMatchObject({ consecutiveFailures: 3, retry: null });
+  });
+
+  it('that is interrupted counts as failed the third time', () => {
+    const first = end(startRun({}, at, false), 'interrupted');
+    expect(first).toMatchObject({ interruptions: 1, lastRun: { outcome: 'interrupted' } });
+    expect(first.consecutiveFailures ?? 0).toBe(0);
+    const second = end(first, 'interrupted');
+    expect(second).toMatchObject({ interruptions: 2, lastRun: { outcome: 'interrupted' } });
+    const third = end(second, 'interrupted');
+    expect(third).toMatchObject({ interruptions: 3, lastRun: { outcome: 'failed' }, consecutiveFailures: 1 });
+    expect(third.retry).toEqual({ at: iso(at + 5 * minute), attempt: 1 });
+  });
+
+  it('by hand is neither retried nor counted as an interruption', () => {
+    const run = { id: 'r', beat: null, finishedAt: iso(at) };
+    expect(endRun({}, { ...run, outcome: 'failed' }, group).retry).toBeNull();
+    expect(endRun({}, { ...run, outcome: 'interrupted' }, group).interruptions).toBe(0);
+  });
+
+  it('an expired beat is consumed, and ends retries', () => {
+    expect(expireBeat(ran(at - hour, { retry: { at: iso(at), attempt: 1 } }), at)).toMatchObject({
+      lastBeat: iso(at),
+      retry: null,
+    });
+  });
+});
+
+describe('the outcome of a run', () => {
+  const scripts = [makeScript('a'), makeScript('b'), makeScript('c', { optional: true })];
+  it.each<[Outcome, Outcome[]]>([
+    ['succeeded', []],
+    ['succeeded', ['succeeded', 'succeeded', 'succeeded']],
+    ['succeeded', ['succeeded', 'succeeded', 'failed']],
+    ['succeeded', ['succeeded', 'succeeded', 'timed-out']],
+    ['failed', ['failed', 'succeeded', 'succeeded']],
+    ['failed', ['failed', 'timed-out', 'succeeded']],
+    ['timed-out', ['timed-out', 'succeeded', 'failed']],
+    ['timed-out', ['timed-out', 'timed-out']],
+    ['interrupted', ['failed', 'interrupted']],
+  ])('is %s for %j', (expected, ended) => {
+    const records = ended.map((outcome, index) => ({ name: 'abc'[index] as string, outcome }));
+    expect(judgeRun(records, { scripts })).toBe(expected);
+  });
+});

@@ -1,0 +1,297 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { StorageError } from '../../src/errors.ts';
+import { appendHistory, historyPath } from '../../src/state/history.ts';
+import { emptyState, type State } from '../../src/state/schema.ts';
+import { copyPath, openStore, readState, statePath } from '../../src/state/store.ts';
+import { disk, everything, folder, isLinuxRoot, makeReadOnly, start } from './rig.ts';
+
+const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 16, minute)).toISOString();
+const withBeat =
+  (minute: number) =>
+  (state: State): State => ({
+    ...state,
+    groups: { ...state.groups, a: { firstSeenAt: at(0), lastBeat: at(minute) } },
+  });
+const file = (outputs: string): unknown => JSON.parse(readFileSync(statePath(outputs), 'utf8'));
+const asides = (outputs: string): string[] => readdirSync(outputs).filter((name) => name.includes('.corrupt-'));
+
+async function opened(outputs = folder(), now?: () => number) {
+  const notices: string[] = [];
+  const onNotice = (notice: string): void => void notices.push(notice);
+  const store = await openStore({ outputs, onNotice, ...(now && { now }) });
+  return { outputs, notices, ...store };
+}
+
+/** A workspace in which two beats were consumed: the file has the second, the copy the first, the history both. */
+async function lived() {
+  const store = await opened();
+  for (const minute of [10, 20]) {
+    const { groups } = store.updateState(withBeat(minute));
+    appendHistory(store.outputs, [
+      { at: at(minute), type: 'expire', group: 'a', beat: at(minute), missedBeats: 0, entry: groups?.a ?? null },
+    ]);
+  }
+  return store;
+}
+
+describe('the state file', () => {
+  it('is pretty-printed, for the group at most, with the last good copy beside it', async () => {
+    const { outputs, updateState, notices } = await opened();
+    expect(readState(outputs)).toEqual({ state: emptyState(), notices: [] });
+    expect(updateState(withBeat(10))).toEqual(file(outputs));
+    expect(readFileSync(statePath(outputs), 'utf8')).toBe(`${JSON.stringify(file(outputs), null, 2)}\n`);
+    const first = readFileSync(statePath(outputs), 'utf8');
+    expect(existsSync(copyPath(outputs))).toBe(false);
+    updateState(withBeat(20));
+    expect(readFileSync(copyPath(outputs), 'utf8')).toBe(first);
+    expect(readState(outputs)).toEqual({ state: file(outputs), notices: [] });
+    expect(notices).toEqual([]);
+    expect(readdirSync(outputs).sort()).toEqual([
+      'locks',
+      'master_scheduler_state.json',
+      'master_scheduler_state.json.bak',
+    ]);
+    const modes = Object.values(everything(outputs)).map((entry) => Number(entry.split(' ')[0]));
+    if (process.platform !== 'win32') expect(modes.filter((mode) => mode & 0o027)).toEqual([]);
+  });
+
+  it('is not written where nothing has changed, or a change throws', async () => {
+    const { outputs, updateState } = await lived();
+    const before = everything(join(outputs));
+    const locks = Object.keys(before).filter((name) => name.startsWith('locks'));
+    const withoutLocks = (all: Record<string, string>) =>
+      Object.fromEntries(Object.entries(all).filter(([name]) => !locks.includes(name)));
+    updateState((state) => ({ ...state }));
+    const refuse = (): State => {
+      throw new Error('refused');
+    };
+    expect(() => updateState(refuse)).toThrow('refused');
+    expect(() => updateState((state) => ({ ...state, groups: { a: { lastBeat: 'soon' } } }))).toThrow(
+      'could not be read',
+    );
+    expect(withoutLocks(everything(outputs))).toEqual(withoutLocks(before));
+    updateState(withBeat(30));
+  });
+
+  it('keeps unknown fields, their order, and odd names of groups', async () => {
+    const { outputs, updateState } = await opened();
+    const text = `{"zebra": [1, null], "schemaVersion": 1, "groups": {"constructor": {"x": {"y": 1}, "lastBeat": null}, "toString": {}}, "__internal__": 1}`;
+    writeFileSync(statePath(outputs), `\ufeff${text}`);
+    expect(readState(outputs).notices).toEqual([]);
+    updateState((state) => ({ ...state, lastTick: { id: 't' } }));
+    const written = { ...JSON.parse(text), lastTick: { id: 't' } };
+    expect(readFileSync(statePath(outputs), 'utf8')).toBe(`${JSON.stringify(written, null, 2)}\n`);
+  });
+});
+
+describe('a damaged state', () => {
+  const damages: Record<string, string | null> = {
+    missing: null,
+    empty: '',
+    'zero-filled': '\0'.repeat(4096),
+    truncated: '{\n  "schemaVersion": 1,\n  "groups": {',
+    null: 'null',
+    'a number': '5',
+    'a list': '[]',
+    'an empty object': '{}',
+    'a version that is text': '{"schemaVersion":"1"}',
+    'a version that is no whole number': '{"schemaVersion":1.5}',
+    'an older version': '{"schemaVersion":0}',
+    'a foreign object': '{"name":"x","version":"1.0.0"}',
+    'a wrong type within': '{"schemaVersion":1,"groups":{"a":{"lastBeat":5}}}',
+    'groups in a list': '{"schemaVersion":1,"groups":[]}',
+    'not UTF-8': '{"schemaVersion":1,"x":"\xff"}',
+    'JSON and more': '{"schemaVersion":1}\n{"schemaVersion":1}',
+  };
+  const damage = (outputs: string, text: string | null): void =>
+    text === null ? rmSync(statePath(outputs)) : writeFileSync(statePath(outputs), text, 'latin1');
+
+  it.each(Object.entries(damages))('that is %s is made good from the copy and the history', async (_, text) => {
+    const { outputs, updateState, notices } = await lived();
+    damage(outputs, text);
+    const before = everything(outputs);
+    const read = readState(outputs);
+    expect(read.state.groups?.a?.lastBeat).toBe(at(20));
+    expect(read.notices).toEqual([expect.stringContaining('brought forward by')]);
+    expect(everything(outputs)).toEqual(before);
+    updateState((state) => ({ ...state, lastTick: { id: 't' } }));
+    expect(file(outputs)).toEqual({ ...read.state, lastTick: { id: 't' } });
+    expect(notices).toEqual([expect.stringContaining(`can't be used`)]);
+    expect(asides(outputs).map((name) => readFileSync(join(outputs, name), 'latin1'))).toEqual(
+      text === null ? [] : [text],
+    );
+    expect(JSON.parse(readFileSync(copyPath(outputs), 'utf8')).groups.a.lastBeat).toBe(at(10));
+    expect(readState(outputs).notices).toEqual([]);
+  });
+
+  it.each(Object.entries(damages))('that is %s is rebuilt from the history alone', async (_, text) => {
+    const { outputs, updateState, notices } = await lived();
+    damage(outputs, text);
+    if (text === null) rmSync(copyPath(outputs));
+    else writeFileSync(copyPath(outputs), text, 'latin1');
+    expect(readState(outputs).state.groups?.a?.lastBeat).toBe(at(20));
+    expect(readState(outputs).notices).toEqual([expect.stringContaining('rebuilt from')]);
+    updateState((state) => ({ ...state, lastTick: { id: 't' } }));
+    expect(file(outputs)).toMatchObject({ groups: { a: { lastBeat: at(20) } } });
+    expect(notices).toHaveLength(1);
+  });
+
+  it('takes the copy where there is no history, and says so where there is nothing at all', async () => {
+    const { outputs, notices, updateState } = await lived();
+    damage(outputs, 'x');
+    rmSync(historyPath(outputs));
+    expect(readState(outputs).state.groups?.a?.lastBeat).toBe(at(10));
+    rmSync(copyPath(outputs));
+    const {
+      state,
+      notices: [notice],
+    } = readState(outputs);
+    expect(state).toEqual(emptyState());
+    expect(notice).toBe(
+      `The state ${statePath(outputs)} can't be used, for it is not JSON; neither a copy nor a history is left to rebuild it from, so every group counts as new. The next change of the state mends its file.`,
+    );
+    updateState((before) => before);
+    expect(notices[0]).toMatch(/counts as new\. The file was set aside as \S+\.json\.corrupt-\d{8}T\d{6}Z\.$/);
+  });
+
+  it('is loud about a history of which nothing can be read', async () => {
+    const { outputs } = await opened();
+    writeFileSync(historyPath(outputs), 'torn');
+    expect(readState(outputs).notices).toHaveLength(1);
+  });
+
+  it('never takes the place of one that was set aside in the same second', async () => {
+    const { outputs, updateState } = await opened(folder(), () => Date.UTC(2026, 10, 22, 16, 0, 0, 5));
+    for (const text of ['one', 'two', 'three']) {
+      damage(outputs, text);
+      updateState((state) => state);
+    }
+    const names = ['', '-2', '-3'].map((suffix) => `master_scheduler_state.json.corrupt-20261122T160000Z${suffix}`);
+    expect(asides(outputs).sort()).toEqual(names);
+    expect(names.map((name) => readFileSync(join(outputs, name), 'utf8'))).toEqual(['one', 'two', 'three']);
+  });
+
+  it('stays where it is if the change throws', async () => {
+    const { outputs, updateState } = await lived();
+    damage(outputs, 'x');
+    expect(() =>
+      updateState(() => {
+        throw new Error('refused');
+      }),
+    ).toThrow('refused');
+    expect(readFileSync(statePath(outputs), 'utf8')).toBe('x');
+    expect(asides(outputs)).toEqual([]);
+  });
+});
+
+describe('StorageError', () => {
+  it('refuses a newer version, untouched, in the file and in the copy', async () => {
+    const { outputs, updateState } = await lived();
+    for (const path of [statePath(outputs), copyPath(outputs)]) {
+      writeFileSync(path, '{"schemaVersion":2,"groups":"otherwise"}');
+      const message = `${path} is of version 2, and this rhythm knows version 1; install a newer rhythm.`;
+      expect(() => readState(outputs)).toThrow(new StorageError(message));
+      expect(() => updateState((state) => state)).toThrow(new StorageError(message));
+      expect(readFileSync(path, 'utf8')).toBe('{"schemaVersion":2,"groups":"otherwise"}');
+      rmSync(statePath(outputs), { force: true });
+    }
+    expect(asides(outputs)).toEqual([]);
+  });
+
+  it('says that a folder is in its place', async () => {
+    const { outputs, updateState } = await opened();
+    mkdirSync(statePath(outputs));
+    const message = `${statePath(outputs)} can't be read: a folder is in its place (EISDIR); move that folder away.`;
+    expect(() => readState(outputs)).toThrow(new StorageError(message));
+    expect(() => updateState((state) => state)).toThrow(new StorageError(message));
+    expect(readdirSync(outputs).sort()).toEqual(['locks', 'master_scheduler_state.json']);
+  });
+
+  it.skipIf(process.platform === 'win32')('says that the folder is read-only', async () => {
+    const outputs = isLinuxRoot ? disk('1m') : folder();
+    const { updateState } = await opened(outputs);
+    updateState(withBeat(10));
+    if (isLinuxRoot) makeReadOnly(outputs);
+    else chmodSync(outputs, 0o550);
+    const before = everything(outputs);
+    expect(() => updateState(withBeat(20))).toThrow(isLinuxRoot ? /can't be locked: .*EROFS/ : /EACCES/);
+    expect(readState(outputs).state.groups?.a?.lastBeat).toBe(at(10));
+    if (isLinuxRoot) expect(everything(outputs)).toEqual(before);
+    if (!isLinuxRoot) chmodSync(outputs, 0o750);
+  });
+
+  it.skipIf(!isLinuxRoot)(
+    'says that the disk is full, at every amount of space left, and leaves the old state',
+    async () => {
+      const outputs = disk('256k');
+      const { updateState } = await opened(outputs);
+      const filler = join(outputs, 'filler');
+      const seen = { full: 0, done: 0 };
+      for (let left = 0; left < 12; left++) {
+        writeFileSync(filler, '');
+        updateState((state) => ({ ...state, round: left, filling: 'x'.repeat(10_000) }));
+        const before = file(outputs);
+        const { bavail, bsize } = statfsSync(outputs);
+        writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
+        let expected = before;
+        try {
+          expected = updateState((state) => ({ ...state, filling: 'y'.repeat(20_000) }));
+          seen.done++;
+        } catch (error) {
+          expect(error).toBeInstanceOf(StorageError);
+          expect((error as Error).message).toMatch(
+            /can't be written: the disk is full \(ENOSPC\); free some space there\.$/,
+          );
+          seen.full++;
+        }
+        expect(readState(outputs)).toEqual({ state: expected, notices: [] });
+        expect(readdirSync(outputs).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+      }
+      expect(seen.full).toBeGreaterThan(3);
+      expect(seen.done).toBeGreaterThan(3);
+    },
+  );
+});
+
+describe('many processes', () => {
+  it('lose none of 200 updates at once', { timeout: 120_000 }, async () => {
+    const outputs = folder();
+    const all = await Promise.all(Array.from({ length: 200 }, () => start(['count', outputs])));
+    expect(new Set(await Promise.all(all.map((child) => child.end())))).toEqual(new Set([0]));
+    expect(readState(outputs)).toEqual({ state: { ...emptyState(), count: 200 }, notices: [] });
+  });
+
+  it('leave a state that can be read when they are killed while they write', { timeout: 60_000 }, async () => {
+    const outputs = folder();
+    let last = 0;
+    for (let round = 0; round < 12; round++) {
+      const child = await start(['count-for-ever', outputs]);
+      let printed = 0;
+      // Killed somewhere within a write, which takes almost all of its time.
+      for (let lines = 0; lines <= round; lines++) printed = Number(await child.line());
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
+      child.process.kill('SIGKILL');
+      await child.end();
+      const { state, notices } = readState(outputs);
+      expect(notices).toEqual([]);
+      expect(Number(state.count)).toBeGreaterThanOrEqual(printed);
+      expect(printed).toBeGreaterThan(last);
+      last = Number(state.count);
+      if (round > 0) expect(() => JSON.parse(readFileSync(copyPath(outputs), 'utf8'))).not.toThrow();
+    }
+    const { updateState } = await opened(outputs);
+    updateState((state) => ({ ...state, count: 0 }));
+    expect(readdirSync(outputs).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+});
