@@ -1,0 +1,141 @@
+import type { Config, Group } from '../config/config.ts';
+import { formatDuration } from '../schedule/duration.ts';
+import { type GroupState, instantOf } from '../state/schema.ts';
+import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
+import { consumedBeat } from './due.ts';
+
+/**
+ * Says in a sentence why a group is decided so, for people. Times are wall-clock times of the configuration's time zone,
+ * with the date where it is not the plan's.
+ */
+export function explainDecision(decision: Decision, plan: Plan, config: Config): string {
+  const group = config.groups.find(({ name }) => name === decision.group) as Group;
+  const entry = plan.entries.get(decision.group) ?? {};
+  const say = (instant: number) => formatInstant(instant, plan.at, config.timezone);
+  switch (decision.decision) {
+    case 'run':
+      return `${explainRun(decision, entry, say)}${nameWaitedFor(group, plan)}`;
+    case 'wait':
+      return explainWait(decision, group, entry, plan, say);
+    case 'skip':
+      return `${explainBeat(decision, say)}, but ${decision.blockers.map((blocker) => explainBlocker(blocker, plan, say)).join(', and ')}`;
+    case 'expire': {
+      const late = formatDuration(Math.floor((plan.at - decision.beat) / 1000) * 1000);
+      return `its ${say(decision.beat)} beat is ${late} late, which is too late to start${countMissed(decision.missedBeats)}`;
+    }
+    case 'paused': {
+      const since = instantOf(entry.pausedAt);
+      const until = instantOf(entry.pausedUntil);
+      const reason = entry.pauseReason ? `: ${entry.pauseReason}` : '';
+      return `paused${since === null ? '' : ` since ${say(since)}`}${until === null ? '' : `, until ${say(until)}`}${reason}`;
+    }
+    case 'disabled':
+      return 'disabled in the configuration';
+  }
+}
+
+type Say = (instant: number) => string;
+
+function explainRun(decision: Extract<Decision, { decision: 'run' }>, entry: GroupState, say: Say): string {
+  const beat = say(decision.beat);
+  switch (decision.reason) {
+    case 'first-run':
+      return `first run, for its ${beat} beat`;
+    case 'beat-due':
+      return `its ${beat} beat is due${countMissed(decision.missedBeats)}`;
+    case 'retry-due':
+      return `retry ${entry.retry?.attempt ?? 1} for its ${beat} beat, which ${entry.lastRun?.outcome ?? 'failed'}`;
+    case 'resume-interrupted':
+      return `its run for the ${beat} beat was interrupted and goes on`;
+  }
+}
+
+function explainBeat(decision: Decision, say: Say): string {
+  return decision.beat === null ? 'it is due' : `its ${say(decision.beat)} beat is due`;
+}
+
+function countMissed(missed: number): string {
+  if (missed === 0) return '';
+  return missed === 1 ? ' (1 earlier beat was missed)' : ` (${missed} earlier beats were missed)`;
+}
+
+function nameWaitedFor(group: Group, plan: Plan): string {
+  const before = new Set([...group.dependsOn.map((dependency) => dependency.group), ...group.after]);
+  const running = plan.decisions.filter(({ decision, group: name }) => decision === 'run' && before.has(name));
+  const names = running.map(({ group: name }) => name);
+  if (names.length === 0) return '';
+  return `; ${names.join(', ')} ${names.length === 1 ? 'runs' : 'run'} first`;
+}
+
+function explainWait(
+  decision: Extract<Decision, { decision: 'wait' }>,
+  group: Group,
+  entry: GroupState,
+  plan: Plan,
+  say: Say,
+): string {
+  const next = decision.nextBeat === null ? 'no beat ahead' : `next beat ${say(decision.nextBeat)}`;
+  switch (decision.reason) {
+    case 'manual':
+      return 'runs only when asked to';
+    case 'lane-held':
+      return `${explainBeat(decision, say)}, but another tick holds the lane ${group.lane}`;
+    case 'first-beat-ahead':
+      return `waits for its first beat${decision.nextBeat === null ? '' : `, ${say(decision.nextBeat)}`}`;
+    case 'not-due': {
+      const consumed = consumedBeat(entry);
+      if (consumed !== null && consumed > plan.at) {
+        return `the clock went back: its ${say(consumed)} beat is consumed already, and it waits for a later one`;
+      }
+      const retry = instantOf(entry.retry?.at);
+      return retry !== null && retry > plan.at ? `retry at ${say(retry)}, ${next}` : next;
+    }
+  }
+}
+
+function explainBlocker({ group, reason }: Blocker, plan: Plan, say: Say): string {
+  const lastRun = plan.entries.get(group)?.lastRun;
+  const finishedAt = instantOf(lastRun?.finishedAt);
+  const when = finishedAt === null ? '' : ` (${say(finishedAt)})`;
+  const texts: Record<SkipReason, string> = {
+    'dependency-failed': `${group} last ${phraseOutcome(lastRun?.outcome)}${when}`,
+    'dependency-skipped': `${group} is due and held back itself`,
+    'dependency-running': `${group} is still running`,
+    'dependency-never-ran': `${group} has never run`,
+    'dependency-stale': `${group} finished too long ago${when}`,
+  };
+  return texts[reason];
+}
+
+function phraseOutcome(outcome: string | null | undefined): string {
+  if (outcome === 'timed-out') return 'timed out';
+  if (outcome === 'interrupted') return 'was interrupted';
+  return outcome ?? 'failed';
+}
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+/**
+ * An instant as the wall clock of a zone shows it: `16:00`, with seconds where it has any, with the date unless that is
+ * the date of `reference`, too.
+ */
+export function formatInstant(instant: number, reference: number | null, timezone: string): string {
+  const [date, time] = wallClock(instant, timezone);
+  const today = reference === null ? null : wallClock(reference, timezone)[0];
+  const short = time.endsWith(':00') ? time.slice(0, 5) : time;
+  return date === today ? short : `${date} ${short}`;
+}
+
+function wallClock(instant: number, timezone: string): [date: string, time: string] {
+  if (timezone === 'UTC') {
+    const iso = new Date(instant).toISOString();
+    return [iso.slice(0, 10), iso.slice(11, 19)];
+  }
+  let formatter = formatters.get(timezone);
+  if (formatter === undefined) {
+    formatter = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: timezone });
+    formatters.set(timezone, formatter);
+  }
+  const [date = '', time = ''] = formatter.format(instant).split(' ');
+  return [date, time];
+}

@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = fileURLToPath(new URL('../src', import.meta.url));
+
+/** Data flows one way; a folder may import from those named here, and from itself. Types may come from anywhere below. */
+const mayImport: Record<string, readonly string[]> = {
+  schedule: [],
+  config: ['schedule'],
+  state: ['config', 'schedule'],
+  log: ['state'],
+  plan: ['config', 'schedule', 'state'],
+  tick: ['config', 'schedule', 'state', 'log', 'plan'],
+  report: ['config', 'schedule', 'state', 'plan', 'tick'],
+  cli: ['config', 'schedule', 'state', 'log', 'plan', 'tick', 'report'],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+function listFiles(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(folder, name));
+}
+
+function readImports(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  const statements = text.matchAll(
+    /(?:^|\n)(import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'|import\(\s*'([^']+)'\s*\)/g,
+  );
+  return [...statements].map(([, , type, from, dynamic]) => {
+    const name = (from ?? dynamic) as string;
+    return {
+      from: relative(src, file),
+      to: name.startsWith('.') ? relative(src, resolve(dirname(file), name)) : name,
+      typeOnly: type !== undefined,
+    };
+  });
+}
+
+const imports = listFiles(src).flatMap(readImports);
+const folderOf = (path: string) => path.split('/')[0] as string;
+
+describe('the structure', () => {
+  it('lets data flow one way', () => {
+    const wrong = imports.filter(({ from, to }) => {
+      if (!to.endsWith('.ts') || to === 'errors.ts' || !from.includes('/')) return false;
+      const [source, target] = [folderOf(from), folderOf(to)];
+      return source !== target && !mayImport[source]?.includes(target);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('knows every folder', () => {
+    const folders = readdirSync(src, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map(({ name }) => name).sort()).toEqual(Object.keys(mayImport).sort());
+  });
+
+  it('keeps effects out of schedules and plans', () => {
+    const pure = imports.filter(({ from }) => ['schedule', 'plan'].includes(folderOf(from)));
+    expect(pure.length).toBeGreaterThan(10);
+    expect(pure.filter(({ to }) => to.startsWith('node:') || ['execa', 'conf', 'winston'].includes(to))).toEqual([]);
+    const stateFiles = ['state/schema.ts', 'state/record.ts', 'config/config.ts'];
+    const acting = pure.filter(
+      ({ to, typeOnly }) => /^(state|config)\//.test(to) && !typeOnly && !stateFiles.includes(to),
+    );
+    expect(acting).toEqual([]);
+    for (const file of [...listFiles(join(src, 'schedule')), ...listFiles(join(src, 'plan'))]) {
+      const text = readFileSync(file, 'utf8');
+      expect(text, file).not.toMatch(/\bprocess\.|Date\.now|new Date\(\)|performance\.|Math\.random|\bfetch\(/);
+    }
+  });
+
+  it.each([
+    ['winston', ['log/log.ts']],
+    ['execa', ['tick/script.ts']],
+    ['conf', ['state/store.ts']],
+    ['cron-parser', ['schedule/cron.ts']],
+  ])('gives %s one importer', (library, importers) => {
+    expect(new Set(imports.filter(({ to }) => to === library).map(({ from }) => from))).toEqual(new Set(importers));
+  });
+});
