@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config, Group, Script } from '../config/config.ts';
+import { endRun, judgeRun } from '../state/record.ts';
+import {
+  entryOf,
+  instantOf,
+  isoOf,
+  type Lease,
+  leaseOf,
+  type RunRecord,
+  type ScriptRecord,
+  type State,
+} from '../state/schema.ts';
+import { type Evidence, filesOf, readEvidence } from './evidence.ts';
+import { sealOutput } from './output.ts';
+import { carries, isSame, living } from './process.ts';
+import { secretsOf } from './redact.ts';
+import { endRecord } from './run.ts';
+import { judgeEnd } from './script.ts';
+import type { Session } from './session.ts';
+import { endTree } from './tree.ts';
+
+/** Between two looks at an orphan, ms. */
+const lookEvery = 200;
+
+type LeasedGroup = Pick<Group, 'name' | 'lane' | 'scripts' | 'retryAfter' | 'onScriptFailure'>;
+
+/** What became of the script that a dead tick was running: its evidence, and whether this tick had to end it. */
+interface Finding {
+  readonly evidence: Evidence;
+  readonly ended: 'timed-out' | 'interrupted' | null;
+}
+
+/**
+ * Settles the run that a dead tick left in a lane which this tick now holds. A script of it that still runs is waited
+ * for, and ended at its deadline; then the run takes the outcome that its scripts left on disk, or is `interrupted` where
+ * some had not run yet, so that the plan goes on with it.
+ */
+export async function adoptRun(lane: string, session: Session): Promise<void> {
+  const { config, store } = session;
+  const lease = leaseOf(store.readState().state, lane);
+  if (lease === undefined) return;
+  const group = groupOfLease(lease, lane, config);
+  const finding = lease.script == null ? null : await followOrphan(lease, group, session);
+  if (finding !== null) {
+    const files = filesOf(runFolder(lease, config), numberOf(lease), lease.script ?? '');
+    const script = group.scripts.find(({ name }) => name === lease.script);
+    // A script that had not begun to write has no output to seal.
+    if (finding.evidence.attempt !== null) {
+      await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), false);
+    }
+  }
+  const run = settleRun(lease, group, finding);
+  const counted = endRecord(group, run, session);
+  session.teller.emit({
+    kind: 'run-recovered',
+    group: lease.group,
+    runId: lease.runId,
+    outcome: counted.outcome ?? 'interrupted',
+  });
+}
+
+/**
+ * The state as it will be once the lanes that nobody holds are settled, for those who only read. A script that still runs
+ * is taken to succeed.
+ */
+export function settleState(state: State, config: Config, isHeld: (lane: string) => boolean): State {
+  const groups = { ...state.groups };
+  const leases = Object.entries(state.leases ?? {});
+  for (const [lane, lease] of leases) {
+    if (isHeld(lane)) continue;
+    const group = groupOfLease(lease, lane, config);
+    const run = settleRun(lease, group, lease.script == null ? null : foresee(lease, config));
+    groups[group.name] = endRun(entryOf(state, group.name) ?? {}, run, group);
+  }
+  return { ...state, groups, leases: Object.fromEntries(leases.filter(([lane]) => isHeld(lane))) };
+}
+
+function foresee(lease: Lease, config: Config): Finding {
+  const evidence = evidenceOf(lease, config);
+  const runs = evidence.exit === null && evidence.leader !== null && isSame(evidence.leader);
+  const success = { exitCode: 0, signal: null, status: 0, at: Date.now() };
+  return { evidence: runs ? { ...evidence, exit: success } : evidence, ended: null };
+}
+
+/** Waits for a script whose tick died, and ends its tree at its deadline or when this tick is told to stop. */
+async function followOrphan(lease: Lease, group: LeasedGroup, session: Session): Promise<Finding> {
+  const { config, stop, teller } = session;
+  const script = group.scripts.find(({ name }) => name === lease.script);
+  const marks = [`RHYTHM_RUN_ID=${lease.runId}`, `RHYTHM_SCRIPT=${lease.script}`];
+  let announced = false;
+  for (;;) {
+    const pids = findOrphan(evidenceOf(lease, config), marks);
+    // Read after looking for processes: one that has just ended has left its status by now.
+    const evidence = evidenceOf(lease, config);
+    if (evidence.exit !== null || pids.length === 0) return { evidence, ended: null };
+    if (!announced) {
+      teller.emit({ kind: 'orphan-adopted', group: lease.group, script: lease.script ?? '', pid: pids[0] as number });
+      announced = true;
+      await teller.open();
+    }
+    const isLate = Date.now() > deadlineOf(evidence, lease, script);
+    if (isLate || stop.aborted) {
+      await endTree({ leader: evidence.leader, marks }, script?.killAfter ?? 0);
+      return { evidence: evidenceOf(lease, config), ended: isLate ? 'timed-out' : 'interrupted' };
+    }
+    await sleep(lookEvery, undefined, { signal: stop }).catch(() => undefined);
+  }
+}
+
+/**
+ * The processes of a script whose tick died: its leader, or, where the leader had no time to leave its pid or was killed
+ * alone, whatever carries the script's marks.
+ */
+function findOrphan({ leader, exit }: Evidence, marks: readonly string[]): number[] {
+  if (exit !== null) return [];
+  if (leader !== null && isSame(leader)) return [leader.pid];
+  return living().flatMap(({ pid }) => (carries(pid, marks) ? [pid] : []));
+}
+
+function deadlineOf({ startedAt }: Evidence, lease: Lease, script: Script | undefined): number {
+  const latest = instantOf(lease.until) ?? Number.POSITIVE_INFINITY;
+  return startedAt === null || script === undefined ? latest : Math.min(latest, startedAt + script.timeout);
+}
+
+/** The run that a lease tells of, ended: as its scripts left it, or interrupted where some had not run. */
+function settleRun(lease: Lease, group: LeasedGroup, finding: Finding | null): RunRecord {
+  const scripts = [...(lease.scripts ?? [])];
+  if (finding !== null) scripts.push(settleScript(lease, group, finding));
+  const isDone = new Set(scripts.map(({ name }) => name));
+  const isStopped =
+    group.onScriptFailure === 'stop' &&
+    group.scripts.some(
+      (script) =>
+        !script.optional && scripts.some((ended) => ended.name === script.name && ended.outcome !== 'succeeded'),
+    );
+  const isComplete = isStopped || group.scripts.every(({ name }) => isDone.has(name));
+  return {
+    id: lease.runId,
+    beat: lease.beat ?? null,
+    startedAt: typeof lease.runStartedAt === 'string' ? lease.runStartedAt : (lease.since ?? null),
+    finishedAt: finding?.evidence.exit ? isoOf(finding.evidence.exit.at) : new Date().toISOString(),
+    durationMs: scripts.reduce((sum, script) => sum + (script.durationMs ?? 0), 0),
+    outcome: isComplete ? judgeRun(scripts, group) : 'interrupted',
+    missedBeats: lease.missedBeats ?? 0,
+    folder: lease.folder,
+    scripts,
+  };
+}
+
+function settleScript(lease: Lease, group: LeasedGroup, { evidence, ended }: Finding): ScriptRecord {
+  const script = group.scripts.find(({ name }) => name === lease.script);
+  const { exit, startedAt } = evidence;
+  const end = { exitCode: exit?.exitCode ?? null, signal: exit?.signal ?? null };
+  const judged = exit === null ? null : judgeEnd(script ?? { successExitCodes: [] }, end);
+  const files = filesOf(lease.folder ?? '', numberOf(lease), lease.script ?? '');
+  return {
+    name: lease.script ?? '',
+    ...end,
+    outcome: ended ?? judged?.outcome ?? 'interrupted',
+    message:
+      judged?.message ??
+      (ended === null ? 'its tick died, and how it ended is not known' : 'its tick died; ended by the next one'),
+    attempts: evidence.attempt ?? 0,
+    startedAt: startedAt === null ? null : isoOf(startedAt),
+    finishedAt: isoOf(exit?.at ?? Date.now()),
+    durationMs: startedAt === null ? null : Math.max(0, (exit?.at ?? Date.now()) - startedAt),
+    outputFile: evidence.attempt === null ? null : files.log,
+  };
+}
+
+function evidenceOf(lease: Lease, config: Config): Evidence {
+  return readEvidence(runFolder(lease, config), numberOf(lease), lease.script ?? '');
+}
+
+function runFolder(lease: Lease, config: Config): string {
+  return join(config.outputs, lease.folder ?? '');
+}
+
+function numberOf(lease: Lease): number {
+  return typeof lease.number === 'number' ? lease.number : 0;
+}
+
+/** The group of a lease as it is configured now; one that was taken out of the configuration has nothing left to run. */
+function groupOfLease(lease: Lease, lane: string, config: Config): LeasedGroup {
+  const group = config.groups.find(({ name }) => name === lease.group);
+  // The lease is given up in the lane that it was found in, whatever lane the group is in now.
+  if (group !== undefined) return { ...group, lane };
+  return { name: lease.group, lane, scripts: [], retryAfter: [], onScriptFailure: 'continue' };
+}

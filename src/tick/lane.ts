@@ -1,0 +1,69 @@
+import type { Config } from '../config/config.ts';
+import { formatInstant } from '../plan/because.ts';
+import type { HeldLanes } from '../plan/decide.ts';
+import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
+import { leaseOf, type State } from '../state/schema.ts';
+import type { Session } from './session.ts';
+
+/** The lanes of one tick. */
+export interface Lanes {
+  readonly taken: readonly string[];
+  /** The lanes of a configuration that are not ours, by a state, and what runs in them. */
+  held(config: Config, state: State): HeldLanes;
+  /** Gives one lane up, so that others need not wait for the work in the rest. */
+  release(lane: string): void;
+  releaseAll(): void;
+}
+
+/**
+ * Takes each of these lanes, or is refused it: the kernel frees a lane when its holder dies, however it dies. One that
+ * has nothing due but a run which some tick left is not waited for: if it is held, that tick lives.
+ *
+ * @param wait how long to wait for lanes that are held, ms in all
+ */
+export async function takeLanes(
+  { due, left }: { readonly due: readonly string[]; readonly left: readonly string[] },
+  session: Session,
+  wait: number,
+): Promise<Lanes> {
+  const { config, tick, stop, store, teller } = session;
+  const locks = new Map<string, Lock>();
+  const end = performance.now() + wait;
+  // One order for all ticks, so that two that wait can't hold what the other one wants.
+  for (const lane of [...due, ...left].sort()) {
+    const path = lanePath(config.outputs, lane);
+    const rest = due.includes(lane) ? end - performance.now() : 0;
+    const lock = tryLock(path, { tick }) ?? (rest > 0 ? await awaitLock(path, rest, { tick }, stop) : null);
+    if (lock !== null) locks.set(lane, lock);
+  }
+  for (const lane of due.filter((name) => !locks.has(name))) {
+    teller.emit({ kind: 'lane-held', lane, holder: describeLane(lane, store.readState().state, session) });
+  }
+  return {
+    taken: [...locks.keys()],
+    held(config, state) {
+      const others = new Set(config.groups.map(({ lane }) => lane).filter((lane) => !locks.has(lane)));
+      return new Map([...others].map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));
+    },
+    release(lane) {
+      locks.get(lane)?.release();
+    },
+    releaseAll() {
+      for (const lock of locks.values()) lock.release();
+    },
+  };
+}
+
+export function lanePath(outputs: string, lane: string): string {
+  return lockPath(outputs, `lane-${lane}`);
+}
+
+/** Who holds a lane, since when, and what runs there. */
+function describeLane(lane: string, state: State, { config, now }: Session): string {
+  const holder = describeHolder(lanePath(config.outputs, lane));
+  const lease = leaseOf(state, lane);
+  const since = holder === null ? '' : ` since ${formatInstant(Date.parse(holder.since), now, config.timezone)}`;
+  const who = holder === null ? 'another process' : `pid ${holder.pid}`;
+  const what = lease === undefined ? 'nothing yet' : `${lease.group}${lease.script ? `/${lease.script}` : ''}`;
+  return `${who} holds it${since} and runs ${what}`;
+}

@@ -1,0 +1,66 @@
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { pruneHistory } from '../state/history.ts';
+import type { RunRecord } from '../state/schema.ts';
+import type { Session } from './session.ts';
+
+/** Output of one tick beyond this part of the size that is kept is reason enough to look at the whole. */
+const largeShare = 1 / 20;
+
+/**
+ * Prunes what has grown too old or too large: the history by age; the run files by age and by total size, oldest first.
+ * To look at all of them costs time, so that happens once a day, and after a tick whose scripts printed a lot. What can't
+ * be removed stays until the next time; only a history that can't be rewritten is an error.
+ */
+export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, store, now }: Session): void {
+  const root = join(config.outputs, 'runs');
+  const mine = [...runs.values()].map(({ folder }) => folder).filter((folder) => typeof folder === 'string');
+  const printed = mine.reduce((sum, folder) => sum + sizeOf(join(config.outputs, folder)), 0);
+  const isFirstOfDay = [...new Set(mine.map((folder) => folder.split('/')[1] ?? ''))].some(
+    (date) => list(join(root, date)).length <= runs.size,
+  );
+  if (!isFirstOfDay && printed < config.keep.runsSize * largeShare) return;
+  pruneHistory(config.outputs, config.keep.history, now);
+
+  const inUse = Object.values(store.readState().state.leases ?? {}).map(({ folder }) => folder);
+  const kept = new Set([...mine, ...inUse]);
+  const folders = list(root).flatMap((date) => list(join(root, date)).map((name) => measure(root, date, name)));
+  folders.sort((a, b) => b.newest - a.newest);
+  let total = 0;
+  for (const { folder, size, newest } of folders) {
+    total += size;
+    const isTooOld = now - newest > config.keep.runs;
+    if ((isTooOld || total > config.keep.runsSize) && !kept.has(folder)) remove(join(config.outputs, folder));
+  }
+  for (const date of list(root)) if (list(join(root, date)).length === 0) remove(join(root, date));
+}
+
+function measure(root: string, date: string, name: string): { folder: string; size: number; newest: number } {
+  const path = join(root, date, name);
+  const files = list(path).map((file) => statSync(join(path, file), { throwIfNoEntry: false }));
+  const newest = Math.max(Date.parse(date) || 0, ...files.map((file) => file?.mtimeMs ?? 0));
+  return { folder: `runs/${date}/${name}`, size: files.reduce((sum, file) => sum + (file?.size ?? 0), 0), newest };
+}
+
+function sizeOf(folder: string): number {
+  return list(folder).reduce(
+    (sum, file) => sum + (statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+}
+
+function list(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // In use, or another user's: the next pruning finds it again.
+  }
+}

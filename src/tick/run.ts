@@ -1,0 +1,269 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Group, Script } from '../config/config.ts';
+import { consumedBeat } from '../plan/due.ts';
+import { storageError } from '../state/file.ts';
+import { endRun, judgeRun, startRun } from '../state/record.ts';
+import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
+import { identify } from './process.ts';
+import { longestDuration, runScript, type ScriptEvent } from './script.ts';
+import { record, type Session } from './session.ts';
+
+/** A run that a plan, or a person, asks for. */
+export interface RunOrder {
+  readonly group: Group;
+  readonly reason: string;
+  readonly because: string;
+  /** ms; null for a run by hand for which no beat is due. */
+  readonly beat: number | null;
+  readonly missedBeats: number;
+}
+
+/**
+ * Runs a group: its scripts one after another, the lease on disk before the first, the outcome after the last. Null
+ * where the beat turns out to be consumed already, by a command that changed the state since the plan was made.
+ */
+export async function runGroup(order: RunOrder, session: Session): Promise<RunRecord | null> {
+  const { group } = order;
+  const run = startRecord(order, session);
+  if (run === null) return null;
+  session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
+
+  const clock = performance.now();
+  const scripts = [...run.finished];
+  const isDone = new Set(scripts.map(({ name }) => name));
+  const stops = (script: Script, { outcome }: ScriptRecord) =>
+    group.onScriptFailure === 'stop' && !script.optional && outcome !== 'succeeded';
+  let complete = true;
+  let isFirst = true;
+  for (const [index, script] of group.scripts.entries()) {
+    if (isDone.has(script.name)) {
+      if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
+      continue;
+    }
+    if (session.stop.aborted) {
+      complete = false;
+      break;
+    }
+    // No script starts that could not be told of.
+    session.teller.check();
+    if (!isFirst) noteProgress(run.lease, script, scripts, group, session);
+    isFirst = false;
+    const ended = await runOneScript(script, index + 1, order, run.lease, session);
+    scripts.push(ended);
+    if (stops(script, ended)) break;
+  }
+
+  const finished: RunRecord = {
+    id: run.lease.runId,
+    beat: run.lease.beat ?? null,
+    startedAt: run.startedAt,
+    finishedAt: new Date().toISOString(),
+    durationMs: Math.round(run.spentMs + performance.now() - clock),
+    outcome: complete ? judgeRun(scripts, group) : 'interrupted',
+    missedBeats: run.lease.missedBeats ?? 0,
+    folder: run.lease.folder,
+    scripts,
+  };
+  return endRecord(group, finished, session);
+}
+
+interface StartedRun {
+  readonly lease: Lease;
+  readonly startedAt: string;
+  /** How long the parts of it before this one took, ms. */
+  readonly spentMs: number;
+  /** The scripts of a resumed run that had ended. */
+  readonly finished: readonly ScriptRecord[];
+}
+
+/** Consumes the beat and records the lease, in one write. */
+function startRecord(order: RunOrder, session: Session): StartedRun | null {
+  const { group, reason } = order;
+  const again = reason === 'resume-interrupted' || reason === 'retry-due';
+  let started: StartedRun | null = null;
+  record(session, (state) => {
+    const before = entryOf(state, group.name) ?? {};
+    const consumed = consumedBeat(before);
+    if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return { state, lines: [] };
+    const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
+    const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
+    const startedAt = new Date().toISOString();
+    const runId = resumed?.id ?? makeRunId();
+    const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
+    const isLeft = new Set(finished.map(({ name }) => name));
+    const first = group.scripts.find(({ name }) => !isLeft.has(name));
+    const lease: Lease = {
+      group: group.name,
+      runId,
+      beat: order.beat === null ? null : isoOf(order.beat),
+      missedBeats: resumed?.missedBeats ?? order.missedBeats,
+      tick: session.tick,
+      pid: process.pid,
+      processStartedAt: identify(process.pid)?.startedAt ?? null,
+      boot: identify(process.pid)?.boot ?? null,
+      since: startedAt,
+      until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
+      folder,
+      runStartedAt: resumed?.startedAt ?? startedAt,
+      spentMs: resumed?.durationMs ?? 0,
+      ...positionOf(first, finished, group),
+    };
+    started = { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished };
+    makeFolder(join(session.config.outputs, folder));
+    const { held, ...entry } = startRun(before, order.beat, again);
+    const lines = [
+      ...(held == null ? [] : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
+      {
+        at: startedAt,
+        type: 'run-start' as const,
+        tick: session.tick,
+        group: group.name,
+        lane: group.lane,
+        run: runId,
+        beat: lease.beat ?? null,
+        missedBeats: lease.missedBeats ?? 0,
+        reason,
+        entry,
+        lease,
+      },
+    ];
+    return {
+      state: {
+        ...state,
+        groups: { ...state.groups, [group.name]: entry },
+        leases: { ...state.leases, [group.lane]: lease },
+      },
+      lines,
+    };
+  });
+  return started;
+}
+
+/** Writes into the lease which script comes next, and what became of those before. */
+function noteProgress(
+  lease: Lease,
+  script: Script,
+  scripts: readonly ScriptRecord[],
+  group: Group,
+  session: Session,
+): void {
+  const next: Lease = { ...lease, ...positionOf(script, scripts, group) };
+  record(session, (state) => ({ state: { ...state, leases: { ...state.leases, [group.lane]: next } }, lines: [] }));
+}
+
+function positionOf(script: Script | undefined, scripts: readonly ScriptRecord[], group: Group) {
+  return {
+    scripts: [...scripts],
+    script: script?.name ?? null,
+    number: script === undefined ? null : group.scripts.indexOf(script) + 1,
+  };
+}
+
+type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
+
+/** Records how a run ended and gives its lease up, in one write. Answers with the run as it counts. */
+export function endRecord(group: EndedGroup, run: RunRecord, session: Session): RunRecord {
+  const state = record(session, (before) => endState(before, group, run, session.tick));
+  const counted = entryOf(state, group.name)?.lastRun ?? run;
+  session.teller.emit({
+    kind: 'run-ended',
+    group: group.name,
+    runId: run.id ?? '',
+    outcome: counted.outcome ?? 'failed',
+    durationMs: run.durationMs ?? 0,
+  });
+  return counted;
+}
+
+function endState(state: State, group: EndedGroup, run: RunRecord, tick: string) {
+  const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
+  const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
+  return {
+    state: {
+      ...state,
+      groups: { ...state.groups, [group.name]: entry },
+      leases: Object.fromEntries(leases),
+    },
+    lines: [
+      {
+        at: new Date().toISOString(),
+        type: 'run-end' as const,
+        tick,
+        group: group.name,
+        lane: group.lane,
+        run: entry.lastRun ?? run,
+        entry,
+      },
+    ],
+  };
+}
+
+async function runOneScript(
+  script: Script,
+  number: number,
+  { group }: RunOrder,
+  lease: Lease,
+  { config, stop, teller: { emit } }: Session,
+): Promise<ScriptRecord> {
+  const about = { group: group.name, script: script.name };
+  const { tail, ...ended } = await runScript({
+    script,
+    group: group.name,
+    runId: lease.runId,
+    beat: lease.beat ?? null,
+    workspace: config.workspace,
+    outputs: config.outputs,
+    folder: join(config.outputs, lease.folder ?? ''),
+    number,
+    redact: config.redact,
+    stop,
+    ...(config.log.output === 'all' ? { onLine: (text: string) => emit({ kind: 'line', ...about, text }) } : {}),
+    onEvent: (event) => emit({ ...about, ...nameScriptEvent(event) }),
+  });
+  emit({
+    kind: 'script-ended',
+    ...about,
+    outcome: ended.outcome ?? 'failed',
+    durationMs: ended.durationMs ?? 0,
+    exitCode: ended.exitCode ?? null,
+    signal: ended.signal ?? null,
+    message: ended.message ?? null,
+    outputFile: ended.outputFile ?? null,
+    optional: script.optional,
+    tail: config.log.output === 'failed' ? tail : [],
+  });
+  return ended;
+}
+
+function nameScriptEvent(event: ScriptEvent) {
+  switch (event.kind) {
+    case 'started':
+      return { ...event, kind: 'script-started' as const };
+    case 'retrying':
+      return { ...event, kind: 'script-retrying' as const };
+    case 'timed-out':
+      return { ...event, kind: 'script-timed-out' as const };
+    case 'left-behind':
+      return event;
+  }
+}
+
+/** Sorts by time and is unique: `20261122T160000-4f9a2c1b`. */
+function makeRunId(): string {
+  const time = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
+  return `${time}-${randomBytes(4).toString('hex')}`;
+}
+
+function folderOf(group: string, runId: string, startedAt: string): string {
+  return `runs/${startedAt.slice(0, 10)}/${group}-${runId}`;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw storageError('written', folder, error);
+  }
+}

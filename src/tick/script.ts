@@ -1,0 +1,288 @@
+import { relative, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Script } from '../config/config.ts';
+import { StorageError } from '../errors.ts';
+import type { Outcome, ScriptRecord } from '../state/schema.ts';
+import { seconds } from './event.ts';
+import {
+  beginEvidence,
+  type End,
+  endOf,
+  filesOf,
+  noteEnding,
+  notRecorded,
+  readEvidence,
+  type ScriptFiles,
+  statusOf,
+  wrapper,
+} from './evidence.ts';
+import { closeOutput, followLines, lastLines, type Output, openOutput, sealOutput, separate } from './output.ts';
+import { bootIdentity, identify, processIds } from './process.ts';
+import { findProgram } from './program.ts';
+import { secretsOf } from './redact.ts';
+import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
+
+/** One script to be run, with all that it has to know. */
+export interface ScriptJob {
+  readonly script: Script;
+  readonly group: string;
+  readonly runId: string;
+  /** ISO 8601; null for a run without a beat, for which RHYTHM_BEAT is empty. */
+  readonly beat: string | null;
+  /** Absolute. */
+  readonly workspace: string;
+  /** Absolute. */
+  readonly outputs: string;
+  /** The run's folder, absolute; it exists. */
+  readonly folder: string;
+  /** The script's place in its group, from 1: it begins the names of its files. */
+  readonly number: number;
+  /** Names of the environment variables whose values must not be kept. */
+  readonly redact: readonly string[];
+  /** Aborted when the tick was told to stop: the tree is then ended as at a timeout, and the outcome is `interrupted`. */
+  readonly stop: AbortSignal;
+  /** Wants every line of the output as it appears, fit for a log. */
+  readonly onLine?: (line: string) => void;
+  readonly onEvent: (event: ScriptEvent) => void;
+}
+
+/** What happens while a script runs. */
+export type ScriptEvent =
+  /** `pid`: the leader of the script's process group. */
+  | { readonly kind: 'started'; readonly pid: number; readonly attempt: number }
+  /** `attempt`: the one that comes `inMs` ms from now; `why`: what befell the one before. */
+  | { readonly kind: 'retrying'; readonly attempt: number; readonly inMs: number; readonly why: string }
+  | { readonly kind: 'timed-out'; readonly afterMs: number }
+  | { readonly kind: 'left-behind'; readonly pids: number[] };
+
+/** How an attempt ended and what that means. */
+interface Ending extends End {
+  readonly outcome: Outcome;
+  readonly message: string | null;
+}
+
+/** The longest delay before a retry, in ms, unless the script's first delay is longer already. */
+const longestDelay = 5 * 60_000;
+/** setTimeout takes no more, in ms. */
+const longestTimer = 2 ** 31 - 1;
+const tailLines = 20;
+const isPosix = process.platform !== 'win32';
+
+/**
+ * Runs one script to its outcome: attempts, timeout, the end of its tree, its output file and its evidence on disk.
+ * `tail` holds the last lines of its output, fit for a log, where it did not succeed.
+ *
+ * What keeps a script from being started (a missing file, interpreter or folder, a file that root must not trust) is its
+ * failure, with `attempts: 0`; it is not retried, because waiting does not mend it. Throws a StorageError where its
+ * output or its evidence can't be kept.
+ */
+export async function runScript(job: ScriptJob): Promise<ScriptRecord & { tail: string[] }> {
+  const { script, stop } = job;
+  const startedAt = new Date().toISOString();
+  const clock = performance.now();
+  const files = filesOf(job.folder, job.number, script.name);
+  const environment = environmentOf(job, 1);
+  const record = (attempts: number, last: Ending, tail: string[] = []) => ({
+    name: script.name,
+    outcome: last.outcome,
+    exitCode: last.exitCode,
+    signal: last.signal,
+    attempts,
+    startedAt,
+    finishedAt: new Date().toISOString(),
+    durationMs: Math.round(performance.now() - clock),
+    outputFile: attempts === 0 ? null : relative(job.outputs, files.log).replaceAll(sep, '/'),
+    message: last.message,
+    tail,
+  });
+  const unstarted = { exitCode: null, signal: null };
+  if (stop.aborted) return record(0, { ...unstarted, outcome: 'interrupted', message: 'the tick was told to stop' });
+  const program = findProgram(script, job.workspace, environment);
+  if ('obstacle' in program) return record(0, { ...unstarted, outcome: 'failed', message: program.obstacle });
+
+  const secrets = secretsOf(job.redact, environment);
+  const output = openOutput(files.log);
+  let ran: Awaited<ReturnType<typeof runAttempts>>;
+  try {
+    ran = await runAttempts(job, program.path, files, output, secrets);
+  } finally {
+    closeOutput(output);
+  }
+  await sealOutput(files.log, secrets, ran.hasLeftBehind);
+  const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
+  return record(ran.attempts, ran.last, tail);
+}
+
+/**
+ * How long to wait, in ms, before the attempt that follows attempt number `attempt`: `retryDelay`, doubled with each
+ * further one up to 5 minutes, of which between half and all is taken (`random` from 0 to 1), so that scripts which
+ * failed together don't come back together.
+ */
+export function retryIn(retryDelay: number, attempt: number, random: number): number {
+  return Math.round(longestRetryIn(retryDelay, attempt) * (0.5 + random / 2));
+}
+
+/** The longest that a script may take, in ms: all its attempts time out, with the longest delays between them. */
+export function longestDuration({ timeout, killAfter, retries, retryDelay }: Script): number {
+  let total = (retries + 1) * (timeout + killAfter + vanishWithin);
+  for (let attempt = 1; attempt <= retries; attempt++) total += longestRetryIn(retryDelay, attempt);
+  return total;
+}
+
+function longestRetryIn(retryDelay: number, attempt: number): number {
+  return Math.min(retryDelay * 2 ** (attempt - 1), Math.max(longestDelay, retryDelay));
+}
+
+/** Attempts until one succeeds, none is left, or the tick is told to stop. */
+async function runAttempts(
+  job: ScriptJob,
+  path: string,
+  files: ScriptFiles,
+  output: Output,
+  secrets: readonly string[],
+): Promise<{ attempts: number; last: Ending; hasLeftBehind: boolean }> {
+  const { script, stop } = job;
+  let hasLeftBehind = false;
+  separate(output, 'resumed');
+  const follower = job.onLine && followLines(output, secrets, job.onLine);
+  try {
+    for (let attempt = 1; ; attempt++) {
+      if (attempt > 1) separate(output, `attempt ${attempt}`);
+      const last = await runAttempt(job, attempt, path, files, output);
+      hasLeftBehind ||= last.hasLeftBehind;
+      const isOver = last.outcome === 'succeeded' || last.outcome === 'interrupted' || attempt > script.retries;
+      if (isOver) return { attempts: attempt, last, hasLeftBehind };
+      const inMs = retryIn(script.retryDelay, attempt, Math.random());
+      if (!stop.aborted)
+        job.onEvent({ kind: 'retrying', attempt: attempt + 1, inMs, why: last.message ?? last.outcome });
+      if (!(await hasPassed(inMs, stop))) {
+        noteEnding(files, 'interrupted');
+        const message = `the tick was told to stop before attempt ${attempt + 1}`;
+        return { attempts: attempt, last: { ...last, outcome: 'interrupted', message }, hasLeftBehind };
+      }
+    }
+  } finally {
+    await follower?.finish();
+  }
+}
+
+async function runAttempt(
+  job: ScriptJob,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+  output: Output,
+): Promise<Ending & { hasLeftBehind: boolean }> {
+  const { script, stop } = job;
+  const marks = marksOf(job.runId, script.name, attempt);
+  const before = processIds();
+  beginEvidence(files, Date.now());
+  const { subprocess } = await start(job, attempt, path, files, output);
+  const { pid } = subprocess;
+  if (pid === undefined) {
+    const { code, originalMessage } = await subprocess;
+    const message = `could not be started (${code ?? originalMessage ?? 'unknown reason'})`;
+    return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
+  }
+  job.onEvent({ kind: 'started', pid, attempt });
+
+  const over = new AbortController();
+  const ended = subprocess.then((result) => {
+    over.abort();
+    return result;
+  });
+  const isLate = await hasPassed(script.timeout, AbortSignal.any([stop, over.signal]));
+  // What has ended by itself keeps its outcome, even if the tick was told to stop at the same moment.
+  if (over.signal.aborted) {
+    const result = await ended;
+    // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
+    if (isPosix && result.signal !== undefined) await endTree({ leader: null, marks }, script.killAfter);
+    if (
+      result.exitCode === notRecorded &&
+      isPosix &&
+      readEvidence(job.folder, job.number, script.name).leader === null
+    ) {
+      throw new StorageError(`The file ${files.pid} can't be written: see to its folder and the disk.`);
+    }
+    const pids = await leftBehind(pid, marks, before);
+    if (pids.length > 0) job.onEvent({ kind: 'left-behind', pids });
+    return { ...judgeEnd(script, endOfResult(result)), hasLeftBehind: pids.length > 0 };
+  }
+  noteEnding(files, isLate ? 'timed-out' : 'interrupted');
+  if (isLate) job.onEvent({ kind: 'timed-out', afterMs: script.timeout });
+  const remaining = await endTree({ leader: identify(pid), marks }, script.killAfter);
+  // A leader that hangs in the kernel is not waited for.
+  const end = remaining.includes(pid) ? { exitCode: null, signal: null } : endOfResult(await ended);
+  if (remaining.length > 0) subprocess.unref();
+  const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
+  const message = remaining.length === 0 ? what : `${what}, and these could not be ended: ${remaining.join(', ')}`;
+  return { ...end, outcome: isLate ? 'timed-out' : 'interrupted', message, hasLeftBehind: remaining.length > 0 };
+}
+
+/** What the script's own end means. */
+export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): Ending {
+  const status = statusOf(end);
+  if (status === 0 || (status !== null && script.successExitCodes.includes(status))) {
+    return { ...end, outcome: 'succeeded', message: null };
+  }
+  const message = end.signal === null ? `exited with code ${end.exitCode}` : `was ended by ${end.signal}`;
+  return { ...end, outcome: 'failed', message };
+}
+
+function endOfResult(result: { exitCode?: number; signal?: string }): End {
+  if (result.exitCode === undefined) return { exitCode: null, signal: result.signal ?? null };
+  return isPosix ? endOf(result.exitCode) : { exitCode: result.exitCode, signal: null };
+}
+
+/** Waits, however long; false as soon as the signal is aborted. */
+async function hasPassed(ms: number, signal: AbortSignal): Promise<boolean> {
+  const until = performance.now() + ms;
+  try {
+    for (let rest = ms; rest > 0 || signal.aborted; rest = until - performance.now()) {
+      await sleep(Math.min(rest, longestTimer), undefined, { signal });
+    }
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}
+
+/** Spawns the script in a process group of its own, so that it and its children can be signalled together. */
+async function start(job: ScriptJob, attempt: number, path: string, files: ScriptFiles, output: Output) {
+  // Imported here, for it costs a tick that has nothing to run too much.
+  const { execa } = await import('execa');
+  // Any descriptor will do; execa's types know those up to 9 only.
+  const descriptor = output.descriptor as 9;
+  const [, ...args] = job.script.argv;
+  const wrapped = ['-c', wrapper, 'rhythm', files.pid, files.exit, String(attempt), bootIdentity(), path, ...args];
+  return {
+    subprocess: execa(isPosix ? '/bin/sh' : path, isPosix ? wrapped : args, {
+      cwd: job.script.cwd,
+      env: environmentOf(job, attempt),
+      extendEnv: false,
+      stdio: ['ignore', descriptor, descriptor],
+      buffer: false,
+      detached: isPosix,
+      // The tree is ended by ourselves; and a script has to outlive a tick that dies, so that its end is known.
+      cleanup: false,
+      reject: false,
+      windowsHide: true,
+    }),
+  };
+}
+
+/** The tick's environment, then the script's, then what rhythm tells it, which neither can override. */
+function environmentOf(job: ScriptJob, attempt: number): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    ...job.script.env,
+    RHYTHM_WORKSPACE: job.workspace,
+    RHYTHM_OUTPUTS: job.outputs,
+    RHYTHM_GROUP: job.group,
+    RHYTHM_SCRIPT: job.script.name,
+    RHYTHM_RUN_ID: job.runId,
+    RHYTHM_BEAT: job.beat ?? '',
+    RHYTHM_ATTEMPT: String(attempt),
+  };
+}

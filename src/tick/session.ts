@@ -1,0 +1,37 @@
+import type { Config } from '../config/config.ts';
+import { appendHistory, type HistoryLine } from '../state/history.ts';
+import type { State } from '../state/schema.ts';
+import type { Store } from '../state/store.ts';
+import type { Teller } from './teller.ts';
+
+/** What every part of one tick works with. */
+export interface Session {
+  readonly config: Config;
+  readonly store: Store;
+  /** The tick's id. */
+  readonly tick: string;
+  /** The instant that rules the tick, ms. */
+  readonly now: number;
+  /** Aborted when the tick is told to stop. */
+  readonly stop: AbortSignal;
+  readonly teller: Teller;
+}
+
+/** A change of the state, and the lines of the history that say why. */
+export interface Change {
+  readonly state: State;
+  readonly lines: readonly HistoryLine[];
+}
+
+/**
+ * Changes the state and tells the history why, in one step under the state's lock. The history is written first: where a
+ * tick dies between the two, nothing has been started that the state does not know of.
+ */
+export function record({ config, store }: Pick<Session, 'config' | 'store'>, change: (state: State) => Change): State {
+  return store.updateState((before) => {
+    const { state, lines } = change(before);
+    // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
+    appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
+    return state;
+  });
+}

@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto';
+import type { Config, Group } from '../config/config.ts';
+import { explainDecision } from '../plan/because.ts';
+import { type Blocker, type Decision, meets, type Plan, planTick } from '../plan/decide.ts';
+import type { HistoryLine } from '../state/history.ts';
+import { expireBeat } from '../state/record.ts';
+import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
+import type { Store } from '../state/store.ts';
+import { adoptRun } from './adopt.ts';
+import { noteHold } from './hold.ts';
+import { type Lanes, takeLanes } from './lane.ts';
+import { pruneOutputs } from './prune.ts';
+import { runGroup } from './run.ts';
+import { type Change, record, type Session } from './session.ts';
+import type { Teller } from './teller.ts';
+
+export interface TickOrder {
+  readonly config: Config;
+  readonly store: Store;
+  /** The instant that rules the tick, ms. */
+  readonly now: number;
+  /** How long to wait for lanes that are held, ms. */
+  readonly wait: number;
+  /** Aborted when the tick is told to stop. */
+  readonly stop: AbortSignal;
+  readonly teller: Teller;
+}
+
+export interface TickReport {
+  /** As it was carried out: a group whose dependency failed meanwhile is skipped in it. */
+  readonly plan: Plan;
+  /** What became of the groups that ran, by name. */
+  readonly runs: ReadonlyMap<string, RunRecord>;
+  readonly outcome: TickOutcome;
+}
+
+/** `lanes-held`: there was work, all of it in lanes that other ticks hold. */
+export type TickOutcome = 'nothing-due' | 'lanes-held' | 'succeeded' | 'failed' | 'interrupted';
+
+/**
+ * One tick: takes the lanes that have work, settles what dead ticks left in them, plans, records the plan, runs it and
+ * records what came of it. Throws a StorageError where something can't be recorded; no script is started that could not
+ * be.
+ */
+export async function runTick(order: TickOrder): Promise<TickReport> {
+  const clock = performance.now();
+  const session: Session = { ...order, tick: makeTickId(order.now) };
+  const { config, store, now, stop, teller } = session;
+
+  const lanes = await takeLanes(lanesWithWork(config, store.readState().state, now), session, order.wait);
+  try {
+    for (const lane of lanes.taken) if (!stop.aborted) await adoptRun(lane, session);
+    const plan = recordPlan(lanes, clock, session);
+    if (plan.decisions.every(({ decision }) => decision !== 'run')) {
+      return { plan, runs: new Map(), outcome: judgeTick(plan, new Map(), stop) };
+    }
+    await teller.open();
+    const { decisions, runs } = await runPlan(plan, lanes, session);
+    const carriedOut = { ...plan, decisions };
+    const outcome = judgeTick(carriedOut, runs, stop);
+    record(session, (state) => endTick(state, carriedOut, runs, outcome, clock, session.tick));
+    pruneOutputs(runs, session);
+    teller.check();
+    return { plan: carriedOut, runs, outcome };
+  } finally {
+    lanes.releaseAll();
+  }
+}
+
+/** The lanes in which a group is due, and those in which only a run was left, by a tick that may be no more. */
+function lanesWithWork(config: Config, state: State, now: number): { due: string[]; left: string[] } {
+  const laneOf = new Map(config.groups.map((group) => [group.name, group.lane]));
+  const { decisions } = planTick(config, state, now);
+  const isDue = ({ decision }: Decision) => decision === 'run' || decision === 'skip' || decision === 'expire';
+  const due = new Set(decisions.filter(isDue).map(({ group }) => laneOf.get(group) as string));
+  return { due: [...due], left: Object.keys(state.leases ?? {}).filter((lane) => !due.has(lane)) };
+}
+
+/**
+ * Plans on the state as it is on disk, and writes what the plan itself changes in one step under the state's lock. Where
+ * nothing runs, the tick's end is part of it.
+ */
+function recordPlan(lanes: Lanes, clock: number, session: Session): Plan {
+  const { config, now, tick, stop } = session;
+  let plan: Plan | undefined;
+  record(session, (state) => {
+    plan = planTick(config, state, now, lanes.held(config, state));
+    const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now) };
+    const planned = applyPlan({ ...state, lastTick }, plan, tick);
+    if (plan.decisions.some(({ decision }) => decision === 'run')) return planned;
+    const ended = endTick(planned.state, plan, new Map(), judgeTick(plan, new Map(), stop), clock, tick);
+    return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
+  });
+  if (plan === undefined) throw new Error('the state was not planned on');
+  tellPlan(plan, session);
+  return plan;
+}
+
+/** What a plan itself changes: first sight, edited schedules, resets, expired beats, holds. */
+function applyPlan(state: State, plan: Plan, tick: string): Change {
+  const groups: Record<string, GroupState> = { ...state.groups };
+  const lines: HistoryLine[] = [];
+  const at = isoOf(plan.at);
+  for (const decision of plan.decisions) {
+    const { group } = decision;
+    let entry = plan.entries.get(group) as GroupState;
+    for (const observation of plan.observations.get(group) ?? []) {
+      if (observation.type !== 'reset') lines.push({ at, type: 'seen', tick, group, entry });
+      else {
+        const to = observation.to === null ? '' : isoOf(observation.to);
+        lines.push({ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry });
+      }
+    }
+    if (decision.decision === 'expire') {
+      const { missedBeats } = decision;
+      entry = expireBeat(entry, decision.beat);
+      lines.push({ at, type: 'expire', tick, group, beat: isoOf(decision.beat), missedBeats, entry });
+    }
+    // What runs is released when it starts, for a dependency may yet fail before.
+    if (decision.decision !== 'run') {
+      const noted = noteHold(group, entry, holdOf(decision), plan.at, tick);
+      entry = noted.entry;
+      if (noted.line !== null) lines.push(noted.line);
+    }
+    groups[group] = entry;
+  }
+  return { state: { ...state, groups }, lines };
+}
+
+function holdOf(decision: Decision) {
+  const { reason, beat, blockers } = decision;
+  if (decision.decision !== 'skip' && reason !== 'lane-held') return null;
+  return { reason, beat, blockedBy: blockers.map(({ group }) => group) };
+}
+
+/** Tells of what the plan noticed and does not run; a hold that goes on was told of when it began. */
+function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
+  for (const decision of plan.decisions) {
+    const { group } = decision;
+    for (const observation of plan.observations.get(group) ?? []) {
+      if (observation.type === 'pause-ended')
+        emit({ kind: 'pause-ended', group, passedBeats: observation.passedBeats });
+      if (observation.type !== 'reset') continue;
+      const to = observation.to === null ? 'none' : isoOf(observation.to);
+      emit({ kind: 'clock-reset', group, from: isoOf(observation.from), to });
+    }
+    const because = () => explainDecision(decision, plan, config);
+    if (decision.decision === 'expire') emit({ kind: 'beat-expired', group, because: because() });
+    const hold = holdOf(decision);
+    const entry = plan.entries.get(group) ?? {};
+    if (hold !== null && decision.reason !== 'lane-held' && noteHold(group, entry, hold, plan.at, '').line !== null) {
+      emit({ kind: 'held-back', group, reason: hold.reason, because: because() });
+    }
+  }
+}
+
+/**
+ * Runs what the plan says: within a lane one group after another, lanes side by side, and no group before those that it
+ * comes after. A group whose dependency did not end as it asks is skipped.
+ */
+async function runPlan(
+  plan: Plan,
+  lanes: Lanes,
+  session: Session,
+): Promise<{ decisions: readonly Decision[]; runs: ReadonlyMap<string, RunRecord> }> {
+  const { config } = session;
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const runs = new Map<string, RunRecord>();
+  const skipped = new Map<string, Decision>();
+  const ends = new Map<string, Promise<void>>();
+  const lastInLane = new Map<string, Promise<void>>();
+  // One lane that can't record stops the others from starting what could not be recorded either.
+  const failed = new AbortController();
+  const stop = AbortSignal.any([session.stop, failed.signal]);
+
+  for (const decision of plan.decisions) {
+    if (decision.decision !== 'run') continue;
+    const group = groupOf.get(decision.group) as Group;
+    const before = [...group.dependsOn.map((dependency) => dependency.group), ...group.after];
+    const gates = [lastInLane.get(group.lane), ...before.map((name) => ends.get(name))];
+    const end = Promise.all(gates).then(async () => {
+      if (stop.aborted) return;
+      const blockers = findBlockers(group, ends, runs, skipped);
+      const [first] = blockers;
+      if (first !== undefined) {
+        const skip = { ...decision, decision: 'skip' as const, reason: first.reason, blockers };
+        skipped.set(group.name, skip);
+        recordSkip(skip, plan, session);
+        return;
+      }
+      const because = explainDecision(decision, plan, config);
+      const run = await runGroup({ ...decision, group, because }, { ...session, stop });
+      if (run !== null) runs.set(group.name, run);
+    });
+    end.catch(() => failed.abort());
+    ends.set(group.name, end);
+    lastInLane.set(group.lane, end);
+  }
+  // A lane whose work is done is free for others, however long the rest takes.
+  for (const [lane, last] of lastInLane) last.finally(() => lanes.release(lane)).catch(() => undefined);
+  const results = await Promise.allSettled(ends.values());
+  const rejected = results.find((result) => result.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
+  return { decisions: reorder(plan.decisions, skipped, config), runs };
+}
+
+/** The dependencies that ran in this tick, or were skipped in it, and did not end as they should. */
+function findBlockers(
+  group: Group,
+  ends: ReadonlyMap<string, unknown>,
+  runs: ReadonlyMap<string, RunRecord>,
+  skipped: ReadonlyMap<string, Decision>,
+): Blocker[] {
+  return group.dependsOn.flatMap((dependency): Blocker[] => {
+    const name = dependency.group;
+    if (!ends.has(name)) return [];
+    if (skipped.has(name)) return [{ group: name, reason: 'dependency-skipped' }];
+    const outcome = runs.get(name)?.outcome;
+    if (outcome == null) return [{ group: name, reason: 'dependency-skipped' }];
+    return meets(dependency, outcome) ? [] : [{ group: name, reason: 'dependency-failed' }];
+  });
+}
+
+function recordSkip(decision: Decision, plan: Plan, session: Session): void {
+  const { group } = decision;
+  let begins = false;
+  record(session, (state) => {
+    const { entry, line } = noteHold(group, entryOf(state, group) ?? {}, holdOf(decision), session.now, session.tick);
+    begins = line !== null;
+    return { state: { ...state, groups: { ...state.groups, [group]: entry } }, lines: line === null ? [] : [line] };
+  });
+  if (!begins) return;
+  const because = explainDecision(decision, { ...plan, entries: entriesNow(session) }, session.config);
+  session.teller.emit({ kind: 'held-back', group, reason: decision.reason, because });
+}
+
+function entriesNow({ config, store }: Session): ReadonlyMap<string, GroupState> {
+  const { state } = store.readState();
+  return new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
+}
+
+/** The groups that ran first, as they ran; then the others in configuration order. */
+function reorder(decisions: readonly Decision[], skipped: ReadonlyMap<string, Decision>, config: Config): Decision[] {
+  const now = decisions.map((decision) => skipped.get(decision.group) ?? decision);
+  const place = new Map(config.groups.map(({ name }, index) => [name, index]));
+  const rest = now.filter(({ decision }) => decision !== 'run');
+  rest.sort((a, b) => (place.get(a.group) ?? 0) - (place.get(b.group) ?? 0));
+  return [...now.filter(({ decision }) => decision === 'run'), ...rest];
+}
+
+function judgeTick(plan: Plan, runs: ReadonlyMap<string, RunRecord>, stop: AbortSignal): TickOutcome {
+  if (stop.aborted) return 'interrupted';
+  if ([...runs.values()].some(hasFailed)) return 'failed';
+  if (runs.size > 0) return 'succeeded';
+  return plan.decisions.some(({ reason }) => reason === 'lane-held') ? 'lanes-held' : 'nothing-due';
+}
+
+function hasFailed({ outcome }: RunRecord): boolean {
+  return outcome === 'failed' || outcome === 'timed-out';
+}
+
+function endTick(
+  state: State,
+  plan: Plan,
+  runs: ReadonlyMap<string, RunRecord>,
+  outcome: TickOutcome,
+  clock: number,
+  tick: string,
+): Change {
+  const finishedAt = new Date().toISOString();
+  const line: HistoryLine = {
+    at: finishedAt,
+    type: 'tick',
+    tick,
+    outcome,
+    durationMs: Math.round(performance.now() - clock),
+    ran: runs.size,
+    failed: [...runs.values()].filter(hasFailed).length,
+    skipped: plan.decisions.filter(({ decision }) => decision === 'skip').length,
+  };
+  // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
+  const isLast = state.lastTick?.id === tick;
+  return { state: isLast ? { ...state, lastTick: { ...state.lastTick, finishedAt, outcome } } : state, lines: [line] };
+}
+
+function makeTickId(now: number): string {
+  return `${isoOf(now).replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
+}

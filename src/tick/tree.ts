@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { carries, identify, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
+
+/** The processes of one attempt of a script. */
+export interface Tree {
+  /** The leader of its process group (on Windows: its first process); null where that is not known. */
+  readonly leader: ProcessIdentity | null;
+  /** What its processes carry in their environment. */
+  readonly marks: readonly string[];
+}
+
+/** How long what got SIGKILL may take to vanish, in ms. The kernel needs longer only for a process that hangs in it. */
+export const vanishWithin = 5_000;
+/** Between two looks, in ms: soon at first, for most processes end at once. */
+const firstLook = 5;
+const lastLook = 250;
+/** How long, in ms, something that outlives its script may take to end before it counts as left behind. */
+const grace = 200;
+
+/**
+ * What marks the processes of an attempt. The script's name and the attempt are part of it, so that a process which an
+ * earlier script of the run, or an earlier attempt, left behind is not taken for one of this.
+ */
+export function marksOf(runId: string, scriptName: string, attempt: number): string[] {
+  return [`RHYTHM_RUN_ID=${runId}`, `RHYTHM_SCRIPT=${scriptName}`, `RHYTHM_ATTEMPT=${attempt}`];
+}
+
+/**
+ * Ends a tree: SIGTERM (with SIGCONT, as systemd does it, since a stopped process would not notice), and SIGKILL to what
+ * is left `killAfter` ms later; Windows: taskkill /T, then /F. It covers the leader's process group and, on Linux,
+ * whatever carries the marks: that finds children which made a session of their own. It looks again until nothing is
+ * left, for processes fork meanwhile. Only what is proved to belong to the tree is signalled.
+ *
+ * Answers with the ids of those that are still there: another user's processes, or such as hang in the kernel.
+ */
+export async function endTree(tree: Tree, killAfter: number): Promise<number[]> {
+  if (process.platform === 'win32') return endOnWindows(tree, killAfter);
+  const { leader } = tree;
+  const hold: Hold = { group: leader !== null && isSame(leader) ? leader.pid : null, known: new Map() };
+  await signalUntilGone('SIGTERM', killAfter, tree, hold);
+  return signalUntilGone('SIGKILL', vanishWithin, tree, hold);
+}
+
+/**
+ * The processes that outlive a script which ended by itself. They get a moment to end, as the far end of a pipe needs
+ * it. `before`: the ids of the processes that there were when the script started, which spares us to look into them; so
+ * the usual case costs one listing.
+ */
+export async function leftBehind(
+  group: number,
+  marks: readonly string[],
+  before: ReadonlySet<number>,
+): Promise<number[]> {
+  if (process.platform === 'win32') return [];
+  for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
+    const fresh = [...processIds()].filter((pid) => !before.has(pid) && carries(pid, marks));
+    const members = groupExists(group) ? living().filter((entry) => entry.group === group) : [];
+    const left = new Set([...members.map((entry) => entry.pid), ...fresh]);
+    if (left.size === 0 || waited >= grace) return [...left].sort((a, b) => a - b);
+    await sleep(wait);
+  }
+}
+
+/** What is proved to belong to a tree. */
+interface Hold {
+  /** The leader's group; null as soon as it is gone or can't be proved to be the same. */
+  group: number | null;
+  /** The start times of processes that were members at an earlier look: they stay so, whatever they turn into. */
+  readonly known: Map<number, string>;
+}
+
+/** Signals each member once (SIGKILL: again and again) until two looks in a row find none, or `forMs` are over. */
+async function signalUntilGone(
+  signal: 'SIGTERM' | 'SIGKILL',
+  forMs: number,
+  tree: Tree,
+  hold: Hold,
+): Promise<number[]> {
+  const told = new Map<number, string>();
+  const deadline = performance.now() + forMs;
+  let calm = 0;
+  for (let wait = firstLook; ; wait = Math.min(wait * 2, lastLook)) {
+    const members = look(tree, hold);
+    // At once, so that a group which forks faster than we look does not get away.
+    if (signal === 'SIGKILL' && hold.group !== null) send(-hold.group, signal);
+    for (const { pid, startedAt } of members) {
+      if (signal === 'SIGTERM' && told.get(pid) === startedAt) continue;
+      told.set(pid, startedAt);
+      send(pid, signal);
+      if (signal === 'SIGTERM') send(pid, 'SIGCONT');
+    }
+    // One look is not enough: a process in the midst of an exec shows an empty environment.
+    calm = members.length === 0 ? calm + 1 : 0;
+    const rest = deadline - performance.now();
+    if (calm === 2 || rest <= 0) return members.map((entry) => entry.pid);
+    await sleep(Math.min(wait, rest));
+  }
+}
+
+/**
+ * The living members of the tree. The group stays ours from look to look as long as it has members: its id is not given
+ * out anew before the last of them is gone, and not within a quarter of a second then, for systems hand ids out in turn.
+ * Should another process bear the leader's id nevertheless, the group is let go.
+ */
+function look({ leader, marks }: Tree, hold: Hold): ProcessEntry[] {
+  const all = living();
+  const isOther = all.some((entry) => entry.pid === hold.group && entry.startedAt !== leader?.startedAt);
+  if (hold.group !== null && (isOther || !groupExists(hold.group))) hold.group = null;
+  const members = all.filter(
+    (entry) =>
+      entry.pid !== process.pid &&
+      (entry.group === hold.group || hold.known.get(entry.pid) === entry.startedAt || carries(entry.pid, marks)),
+  );
+  for (const { pid, startedAt } of members) hold.known.set(pid, startedAt);
+  return members;
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already, or another user's: the next look tells.
+  }
+}
+
+function groupExists(group: number): boolean {
+  try {
+    process.kill(-group, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function endOnWindows({ leader }: Tree, killAfter: number): Promise<number[]> {
+  if (leader === null) return [];
+  const stages = [
+    { force: [], forMs: killAfter },
+    { force: ['/F'], forMs: vanishWithin },
+  ];
+  for (const { force, forMs } of stages) {
+    if (!isSame(leader)) return [];
+    await new Promise((resolve) =>
+      execFile('taskkill', ['/PID', String(leader.pid), '/T', ...force], { windowsHide: true }, resolve),
+    );
+    const deadline = performance.now() + forMs;
+    while (performance.now() < deadline && exists(leader.pid)) await sleep(lastLook);
+  }
+  return identify(leader.pid) !== null && isSame(leader) ? [leader.pid] : [];
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

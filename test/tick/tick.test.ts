@@ -1,0 +1,474 @@
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readEvidence } from '../../src/tick/evidence.ts';
+import { gate, hasFaketime, makeGate, makeWorkspace, note, release, type Workspace } from '../rig.ts';
+
+/** A workspace whose groups are lines of sh, one script each. */
+function workspaceOf(groups: Record<string, object | string>, more: object = {}): Workspace {
+  const workspace = makeWorkspace();
+  const configured = Object.entries(groups).map(([name, group]) => [
+    name,
+    typeof group === 'string'
+      ? { every: '10m', scripts: [{ name: 'only', shell: group }] }
+      : { every: '10m', ...group },
+  ]);
+  workspace.configure({ timezone: 'UTC', groups: Object.fromEntries(configured), ...more });
+  return workspace;
+}
+
+const shell = (line: string, more: object = {}) => ({ scripts: [{ name: 'only', shell: line, ...more }] });
+
+describe('a tick', () => {
+  it('runs what is due in order, records it, and leaves nothing due', async () => {
+    const workspace = workspaceOf({
+      second: { ...shell(note('second $RHYTHM_BEAT')), dependsOn: ['first'] },
+      first: { ...shell(note('first $RHYTHM_GROUP/$RHYTHM_SCRIPT $RHYTHM_ATTEMPT')) },
+      daily: { every: undefined, daily: '03:00', ...shell(note('daily')) },
+    });
+    const at = '2026-11-22T16:03:00Z';
+    const tick = await workspace.tick(hasFaketime ? { at } : {});
+    expect(tick.code).toBe(0);
+    expect(tick.groups.map(({ group, decision, reason, outcome }) => [group, decision, reason, outcome])).toEqual([
+      ['first', 'run', 'first-run', 'succeeded'],
+      ['second', 'run', 'first-run', 'succeeded'],
+      ['daily', 'wait', 'first-beat-ahead', undefined],
+    ]);
+    expect(workspace.ledger()[0]).toBe('first first/only 1');
+    expect(workspace.ledger()[1]).toMatch(/^second 20..-..-..T..:.0:00\.000Z$/);
+
+    const state = workspace.state();
+    const run = state.groups?.second?.lastRun;
+    expect(state.groups?.second).toMatchObject({ lastBeat: tick.groups[1]?.beat, consecutiveFailures: 0 });
+    expect(run).toMatchObject({
+      outcome: 'succeeded',
+      missedBeats: 0,
+      scripts: [{ name: 'only', exitCode: 0, attempts: 1 }],
+    });
+    expect(state.leases).toEqual({});
+    expect(state.lastTick).toMatchObject({ outcome: 'succeeded' });
+    expect(workspace.history().map(({ type }) => type)).toEqual([
+      ...['seen', 'seen', 'seen', 'run-start', 'run-end', 'run-start', 'run-end', 'tick'],
+    ]);
+    expect(workspace.log()).toMatch(/^20\S+Z INFO {2}\[first\] started: first run, for its /m);
+    expect(workspace.log()).toMatch(/^20\S+Z INFO {2}\[second\/only\] succeeded after /m);
+
+    const again = await workspace.rhythm([], hasFaketime ? { at: '2026-11-22T16:04:00Z' } : {});
+    expect(again.code).toBe(0);
+    expect(again.stdout).toMatch(/^Nothing is due; next: second, first at \d\d:\d\d \(UTC\), in \d+m\.\n$/);
+    expect(workspace.ledger()).toHaveLength(2);
+  });
+
+  it('continues after a failing script, fails the group, and skips its dependents, who keep their beat', async () => {
+    const workspace = workspaceOf({
+      first: {
+        scripts: [
+          { name: 'bad', shell: 'echo one; echo two >&2; exit 3' },
+          { name: 'good', shell: note('good') },
+        ],
+      },
+      second: { ...shell(note('second')), dependsOn: ['first'] },
+      third: { ...shell(note('third')), dependsOn: ['second'] },
+      other: { ...shell(note('other')), dependsOn: [{ group: 'first', when: 'finished' }] },
+    });
+    const tick = await workspace.tick();
+    expect(tick.code).toBe(1);
+    expect(tick.groups.map(({ group, decision, reason, blockedBy }) => [group, decision, reason, blockedBy])).toEqual([
+      ['first', 'run', 'first-run', []],
+      ['other', 'run', 'first-run', []],
+      ['second', 'skip', 'dependency-failed', ['first']],
+      ['third', 'skip', 'dependency-skipped', ['second']],
+    ]);
+    expect(tick.groups[0]?.scripts.map(({ name, outcome, exitCode }) => [name, outcome, exitCode])).toEqual([
+      ['bad', 'failed', 3],
+      ['good', 'succeeded', 0],
+    ]);
+    expect(workspace.ledger()).toEqual(['good', 'other']);
+    expect(workspace.state().groups?.first).toMatchObject({ consecutiveFailures: 1, lastRun: { outcome: 'failed' } });
+    expect(workspace.state().groups?.second).toMatchObject({
+      held: { reason: 'dependency-failed', blockedBy: ['first'] },
+    });
+    expect(workspace.state().groups?.second?.lastBeat).toBeUndefined();
+    const log = workspace.log();
+    expect(log).toMatch(/ERROR \[first\/bad\] failed after .*: exited with code 3; its output: runs\//);
+    expect(log).toMatch(/ERROR \[first\/bad\] \| one\n.*ERROR \[first\/bad\] \| two\n/);
+    expect(log).toMatch(/INFO {2}\[second\] held back \(dependency-failed\)/);
+  });
+
+  it('tells once that a group begins to be held back, and once that this ends', async () => {
+    const workspace = workspaceOf({
+      first: { every: '1d', ...shell('test -e "$RHYTHM_WORKSPACE/good"'), retryAfter: ['1m'] },
+      second: { ...shell(note('second')), dependsOn: ['first'] },
+    });
+    if (!hasFaketime) return;
+    await workspace.tick({ at: '2026-11-22T16:00:00Z' });
+    await workspace.tick({ at: '2026-11-22T16:00:30Z' });
+    workspace.write('good', '');
+    const tick = await workspace.tick({ at: '2026-11-22T16:05:00Z' });
+    expect(tick.groups.map(({ group, reason }) => [group, reason])).toEqual([
+      ['first', 'retry-due'],
+      ['second', 'first-run'],
+    ]);
+    const told = workspace.history().filter(({ group }) => group === 'second');
+    expect(told.map(({ type, reason }) => [type, reason])).toEqual([
+      ['seen', undefined],
+      ['held', 'dependency-failed'],
+      ['released', undefined],
+      ['run-start', 'first-run'],
+      ['run-end', undefined],
+    ]);
+  });
+
+  it('stops at a failing script where it is told to, and lets optional ones fail', async () => {
+    const workspace = workspaceOf({
+      stopping: {
+        onScriptFailure: 'stop',
+        scripts: [
+          { name: 'a', shell: 'exit 1', optional: true },
+          { name: 'b', shell: 'exit 1' },
+          { name: 'c', shell: note('c') },
+        ],
+      },
+      lenient: {
+        scripts: [
+          { name: 'a', shell: 'exit 1', optional: true },
+          { name: 'b', shell: note('b') },
+        ],
+      },
+    });
+    const { groups } = await workspace.tick();
+    expect(groups.map(({ group, outcome }) => [group, outcome])).toEqual([
+      ['stopping', 'failed'],
+      ['lenient', 'succeeded'],
+    ]);
+    expect(workspace.ledger()).toEqual(['b']);
+  });
+
+  it('takes a missing script and a missing interpreter for failures of theirs, and goes on', async () => {
+    const workspace = workspaceOf(
+      {
+        first: { scripts: ['missing.sh', 'there.strange', { name: 'last', shell: note('last') }] },
+        second: { ...shell(note('second')), dependsOn: ['first'] },
+        third: shell(note('third')),
+      },
+      { interpreters: { strange: 'no-such-interpreter' } },
+    );
+    workspace.write('scripts/there.strange', '');
+    const tick = await workspace.tick();
+    expect(tick.code).toBe(1);
+    expect(tick.groups[0]?.scripts.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'succeeded']);
+    expect(workspace.ledger()).toEqual(['last', 'third']);
+    expect(workspace.log()).toMatch(/ERROR \[first\/missing\.sh\] failed .*scripts\/missing\.sh does not exist/);
+    expect(workspace.log()).toMatch(/ERROR \[first\/there\.strange\] failed .*no-such-interpreter was not found/);
+  });
+
+  it.runIf(hasFaketime)('retries a failed group across ticks, until the list ends', async () => {
+    const workspace = workspaceOf({
+      g: { every: '1d', ...shell(`${note('$RHYTHM_BEAT')}; exit 1`), retryAfter: ['5m', '15m'] },
+    });
+    const reasons = [];
+    for (const time of ['16:00:00', '16:04:00', '16:06:00', '16:15:00', '16:22:00', '17:00:00', '20:00:00']) {
+      const { groups } = await workspace.tick({ at: `2026-11-22T${time}Z` });
+      reasons.push(groups[0]?.reason);
+    }
+    expect(reasons).toEqual(['first-run', 'not-due', 'retry-due', 'not-due', 'retry-due', 'not-due', 'not-due']);
+    expect(new Set(workspace.ledger())).toEqual(new Set(['2026-11-22T00:00:00.000Z']));
+    expect(workspace.state().groups?.g).toMatchObject({ consecutiveFailures: 3, retry: null });
+  });
+
+  it.runIf(hasFaketime)('coalesces missed beats into one run, and expires what is too late', async () => {
+    const workspace = workspaceOf({
+      latest: shell(note('latest $RHYTHM_BEAT')),
+      strict: { every: '1h', catchUp: 'none', ...shell(note('strict $RHYTHM_BEAT')) },
+    });
+    await workspace.tick({ at: '2026-11-22T15:00:00Z' });
+    const { groups } = await workspace.tick({ at: '2026-11-22T16:25:00Z' });
+    expect(groups.map(({ group, decision, beat, missedBeats }) => [group, decision, beat, missedBeats])).toEqual([
+      ['latest', 'run', '2026-11-22T16:20:00.000Z', 7],
+      ['strict', 'expire', '2026-11-22T16:00:00.000Z', 0],
+    ]);
+    expect(workspace.state().groups?.latest?.lastRun?.missedBeats).toBe(7);
+    expect(workspace.state().groups?.strict?.lastBeat).toBe('2026-11-22T16:00:00.000Z');
+    expect(workspace.history()).toContainEqual(
+      expect.objectContaining({ type: 'expire', group: 'strict', missedBeats: 0 }),
+    );
+    expect(workspace.log()).toMatch(/WARN {2}\[strict\] expired: its 16:00 beat is 25m late/);
+  });
+
+  it.runIf(hasFaketime)('resets a group that a clock set back would starve, and says so', async () => {
+    const workspace = workspaceOf({ g: shell(note('$RHYTHM_BEAT')) });
+    await workspace.tick({ at: '2027-01-01T00:00:00Z' });
+    await workspace.tick({ at: '2026-11-22T16:05:00Z' });
+    await workspace.tick({ at: '2026-11-22T16:10:00Z' });
+    expect(workspace.ledger()).toEqual(['2027-01-01T00:00:00.000Z', '2026-11-22T16:10:00.000Z']);
+    expect(workspace.history()).toContainEqual(
+      expect.objectContaining({ type: 'reset', from: '2027-01-01T00:00:00.000Z', to: '2026-11-22T16:00:00.000Z' }),
+    );
+  });
+});
+
+describe('lanes', () => {
+  it('run side by side, and the groups of one lane one after another', async () => {
+    const meet = (mine: string, other: string) => `echo >"$RHYTHM_WORKSPACE/${mine}" & ${gate(other)}; wait`;
+    const overlap = `${note('begin')}; ${note('end')}`;
+    const workspace = workspaceOf({
+      left: { lane: 'left', ...shell(meet('a', 'b'), { timeout: '20s' }) },
+      right: { lane: 'right', ...shell(meet('b', 'a'), { timeout: '20s' }) },
+      one: shell(overlap),
+      two: shell(overlap),
+    });
+    makeGate(workspace, 'a');
+    makeGate(workspace, 'b');
+    const { groups } = await workspace.tick();
+    expect(groups.map(({ outcome }) => outcome)).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
+    expect(workspace.ledger()).toEqual(['begin', 'end', 'begin', 'end']);
+  });
+
+  it('that another tick holds are told of in one line, and waited for only when asked', async () => {
+    const workspace = workspaceOf({
+      slow: { every: '1d', ...shell(`${note('started')}; ${gate('gate')}`) },
+      due: shell(note('due')),
+    });
+    makeGate(workspace, 'gate');
+    const first = workspace.start(['tick']);
+    await workspace.ledgerHas('started');
+
+    const second = await workspace.rhythm();
+    expect(second.code).toBe(0);
+    expect(second.stdout.split('\n')[0]).toMatch(
+      /^lane main is held: pid \d+ holds it since \d\d:\d\d:?\d* and runs slow\/only$/,
+    );
+    expect(workspace.log().match(/lane main is held/g)).toHaveLength(1);
+
+    const preview = JSON.parse((await workspace.rhythm(['tick', '--dry-run', '--json'])).stdout);
+    expect(preview.groups.map(({ group, reason }: { group: string; reason: string }) => [group, reason])).toEqual([
+      ['slow', 'not-due'],
+      ['due', 'lane-held'],
+    ]);
+
+    expect((await workspace.rhythm(['tick', '--wait', '1s'])).code).toBe(75);
+    const waiting = workspace.start(['tick', '--wait', '30s']);
+    release(workspace, 'gate');
+    expect((await first.done).code).toBe(0);
+    expect((await waiting.done).code).toBe(0);
+    expect(workspace.ledger()).toEqual(['started', 'due']);
+  });
+
+  it('are free as soon as their own work is done, however long another lane takes', async () => {
+    const workspace = workspaceOf({
+      slow: { lane: 'slow', ...shell(`${note('slow')}; ${gate('gate')}`) },
+      quick: { ...shell(note('quick')) },
+    });
+    makeGate(workspace, 'gate');
+    const first = workspace.start(['tick']);
+    await Promise.all([workspace.ledgerHas('slow'), workspace.ledgerHas('quick')]);
+    workspace.configure({
+      groups: {
+        slow: { every: '10m', lane: 'slow', scripts: [{ shell: 'true' }] },
+        quick: { every: '10m', scripts: [{ shell: 'true' }] },
+        fresh: { every: '10m', scripts: [{ shell: note('fresh') }] },
+      },
+    });
+    const second = await workspace.tick({ args: ['--wait', '10s'] });
+    expect(second.groups.find(({ group }) => group === 'fresh')?.outcome).toBe('succeeded');
+    release(workspace, 'gate');
+    expect((await first.done).code).toBe(0);
+  });
+});
+
+describe('a tick that dies', () => {
+  const threeScripts = {
+    g: {
+      every: '1d',
+      scripts: [
+        { name: 'one', shell: note('one') },
+        { name: 'two', shell: `${note('two begins')}; ${gate('gate')}; ${note('two ends')}` },
+        { name: 'three', shell: note('three') },
+      ],
+    },
+  };
+
+  it('leaves a script that goes on: the next tick waits for it, takes its outcome, and goes on after it', async () => {
+    const workspace = workspaceOf(threeScripts);
+    makeGate(workspace, 'gate');
+    const first = workspace.start(['tick']);
+    await workspace.ledgerHas('two begins');
+    first.child.kill('SIGKILL');
+    await first.done;
+    expect(workspace.state().leases?.main).toMatchObject({ group: 'g', script: 'two' });
+
+    const second = workspace.start(['tick', '--json']);
+    await expect
+      .poll(() => (workspace.has('outputs/master_scheduler.log') ? workspace.log() : ''))
+      .toMatch(/still runs \(pid \d+\)/);
+    release(workspace, 'gate');
+    const { stdout, code } = await second.done;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
+    expect(workspace.ledger()).toEqual(['one', 'two begins', 'two ends', 'three']);
+    const { lastRun, interruptions } = workspace.state().groups?.g ?? {};
+    expect(lastRun?.scripts?.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['one', 'succeeded'],
+      ['two', 'succeeded'],
+      ['three', 'succeeded'],
+    ]);
+    expect(interruptions).toBe(0);
+    expect(
+      new Set(
+        workspace
+          .history()
+          .filter(({ type }) => type === 'run-start')
+          .map(({ run }) => run),
+      ).size,
+    ).toBe(1);
+  });
+
+  it('leaves a script that has ended meanwhile: its outcome counts, and it is not repeated', async () => {
+    const workspace = workspaceOf({
+      g: { every: '1d', ...shell(`${note('begins')}; ${gate('gate')}; ${note('ends')}; exit 7`) },
+    });
+    makeGate(workspace, 'gate');
+    const first = workspace.start(['tick']);
+    await workspace.ledgerHas('begins');
+    first.child.kill('SIGKILL');
+    await first.done;
+    release(workspace, 'gate');
+    await workspace.ledgerHas('ends');
+
+    const tick = await workspace.tick();
+    expect(tick.groups[0]).toMatchObject({ decision: 'wait', reason: 'not-due' });
+    expect(workspace.state().groups?.g).toMatchObject({
+      consecutiveFailures: 1,
+      lastRun: { outcome: 'failed', scripts: [{ name: 'only', outcome: 'failed', exitCode: 7 }] },
+    });
+    expect(workspace.ledger()).toEqual(['begins', 'ends']);
+  });
+
+  it('together with its script: the run is resumed at that script, and given up the third time', async () => {
+    const workspace = workspaceOf(threeScripts);
+    makeGate(workspace, 'gate');
+    for (const interruptions of [1, 2, 3]) {
+      const tick = workspace.start(['tick']);
+      await expect.poll(() => workspace.ledger().filter((line) => line === 'two begins').length).toBe(interruptions);
+      tick.child.kill('SIGKILL');
+      await tick.done;
+      const { folder = '' } = workspace.state().leases?.main ?? {};
+      const { leader } = readEvidence(join(workspace.outputs, folder ?? ''), 2, 'two');
+      process.kill(-(leader?.pid as number), 'SIGKILL');
+    }
+    const last = await workspace.tick();
+    expect(last.groups[0]).toMatchObject({ decision: 'wait', reason: 'not-due' });
+    expect(workspace.ledger()).toEqual(['one', 'two begins', 'two begins', 'two begins']);
+    expect(workspace.state().groups?.g).toMatchObject({
+      interruptions: 3,
+      consecutiveFailures: 1,
+      lastRun: { outcome: 'failed' },
+    });
+  });
+});
+
+describe('a tick that is told to stop', () => {
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+    ['SIGHUP', 129],
+  ] as const)('by %s ends what runs, records it as interrupted, and the next one resumes', async (signal, code) => {
+    const workspace = workspaceOf({
+      g: {
+        every: '1d',
+        ...shell(`${note('begins')}; test -e "$RHYTHM_WORKSPACE/again" || ${gate('gate')}; ${note('ends')}`),
+      },
+      never: { every: '1d', ...shell(note('never')), after: ['g'] },
+    });
+    makeGate(workspace, 'gate');
+    const tick = workspace.start(['tick']);
+    await workspace.ledgerHas('begins');
+    tick.child.kill(signal);
+    expect((await tick.done).code).toBe(code);
+    expect(workspace.state().groups?.g).toMatchObject({ interruptions: 1, lastRun: { outcome: 'interrupted' } });
+    expect(workspace.state()).toMatchObject({ leases: {}, lastTick: { outcome: 'interrupted' } });
+    expect(workspace.ledger()).toEqual(['begins']);
+
+    workspace.write('again', '');
+    const next = await workspace.tick();
+    expect(next.groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
+    expect(workspace.ledger()).toEqual(['begins', 'begins', 'ends', 'never']);
+  });
+});
+
+describe('what can not be recorded', () => {
+  it('is not started: an outputs folder that can not be made ends the tick with 74', async () => {
+    const workspace = workspaceOf({ g: shell(note('ran')) });
+    writeFileSync(workspace.outputs, 'a file');
+    const { code, stderr } = await workspace.rhythm();
+    expect(code).toBe(74);
+    expect(stderr).toMatch(/^rhythm: .*outputs.*\.\n$/);
+    expect(workspace.ledger()).toEqual([]);
+  });
+
+  it('a log that can not be written stops the tick before any script', async () => {
+    const workspace = workspaceOf({ g: shell(note('ran')) });
+    mkdirSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
+    const { code, stderr } = await workspace.rhythm();
+    expect([code, workspace.ledger()]).toEqual([74, []]);
+    expect(stderr).toContain('master_scheduler.log');
+    rmSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
+    expect((await workspace.tick()).groups[0]?.outcome).toBe('succeeded');
+  });
+});
+
+describe('files', () => {
+  it('are readable by the owner and the group at most', async () => {
+    const workspace = workspaceOf({ g: shell('echo hello') });
+    await workspace.tick();
+    const folder = workspace.state().groups?.g?.lastRun?.folder as string;
+    for (const name of [
+      'master_scheduler_state.json',
+      'master_scheduler.log',
+      'history.jsonl',
+      `${folder}/1-only.log`,
+    ]) {
+      expect([name, statSync(join(workspace.outputs, name)).mode & 0o007]).toEqual([name, 0]);
+    }
+    expect(workspace.read(`outputs/${folder}/1-only.log`)).toBe('hello\n');
+  });
+
+  it('hold no secret value, be it printed, logged or in the environment', async () => {
+    const workspace = workspaceOf(
+      { g: shell('echo "the token is $API_TOKEN"; exit 1', { env: { API_TOKEN: 'hunter2-hunter2' } }) },
+      { redact: ['API_TOKEN'], log: { output: 'all' } },
+    );
+    await workspace.tick();
+    const files = Object.entries(workspace.fingerprint()).filter(([name]) => name.startsWith('outputs/'));
+    expect(files.filter(([, content]) => content.includes('hunter2')).map(([name]) => name)).toEqual([]);
+    expect(workspace.log()).toContain('[g/only] the token is [redacted]');
+  });
+});
+
+describe('the output of scripts', () => {
+  const messy = [
+    'head -c 10000000 /dev/zero | tr "\\0" x; echo',
+    'head -c 2000 /dev/urandom',
+    String.raw`printf "\n10%%\r50%%\r100%%\n"`,
+    String.raw`printf "\033[31mred\033[0m \033]0;title\007bell \033[2Jcleared\n"`,
+    'echo last line; exit 1',
+  ].join('; ');
+
+  it.each(['failed', 'all', 'none'] as const)('does not spoil the central log, with output: %s', async (output) => {
+    const workspace = workspaceOf({ g: shell(messy) }, { log: { output } });
+    expect((await workspace.tick()).code).toBe(1);
+    const lines = workspace.log().split('\n').slice(0, -1);
+    expect(lines.filter((line) => !/^\d{4}-\d\d-\d\dT[\d:.]{12}Z (INFO |WARN |ERROR) \[/.test(line))).toEqual([]);
+    expect(lines.filter((line) => /[\x00-\x1f\x7f-\x9f]/.test(line) || line.length > 2500)).toEqual([]);
+    const copied = lines.filter((line) => line.includes('last line')).length;
+    expect(copied).toBe(output === 'none' ? 0 : 1);
+    if (output !== 'none') {
+      expect(lines.some((line) => line.endsWith('100%'))).toBe(true);
+      expect(lines.some((line) => line.includes('50%'))).toBe(false);
+      expect(lines.some((line) => line.endsWith('red bell cleared'))).toBe(true);
+    }
+    const { lastRun } = workspace.state().groups?.g ?? {};
+    const file = join(workspace.outputs, lastRun?.scripts?.[0]?.outputFile as string);
+    expect(statSync(file).size).toBeGreaterThan(10_002_000);
+  });
+});
