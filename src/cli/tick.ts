@@ -1,0 +1,140 @@
+import { resolve } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { UsageError } from '../errors.ts';
+import { planTick } from '../plan/decide.ts';
+import { forecast } from '../plan/forecast.ts';
+import { documentForecast, renderForecast } from '../report/forecast.ts';
+import { documentPlan, nothingRuns, renderPlan } from '../report/plan.ts';
+import { usualLengths } from '../report/usual.ts';
+import { parseDuration } from '../schedule/duration.ts';
+import { readNewest } from '../state/history.ts';
+import { isHeld } from '../state/lock.ts';
+import { leaseOf, type State } from '../state/schema.ts';
+import { openStore, readState } from '../state/store.ts';
+import { settleState } from '../tick/adopt.ts';
+import { narrate, type TickEvent } from '../tick/event.ts';
+import { lanePath } from '../tick/lane.ts';
+import { identify } from '../tick/process.ts';
+import { makeTeller } from '../tick/teller.ts';
+import { runTick, type TickReport } from '../tick/tick.ts';
+import { listenForStop } from './stop.ts';
+import { painter, printLine } from './terminal.ts';
+
+export interface TickFlags {
+  readonly dryRun?: boolean;
+  readonly at?: string;
+  readonly for?: string;
+  readonly wait?: string;
+  readonly json?: boolean;
+}
+
+/** `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held. */
+export async function tick(workspace: string, flags: TickFlags): Promise<number> {
+  if (flags.dryRun) return previewTick(workspace, flags);
+  for (const [name, value] of [
+    ['--at', flags.at],
+    ['--for', flags.for],
+  ] as const) {
+    if (value !== undefined)
+      throw new UsageError(`${name} goes with --dry-run only: a tick runs for the present instant.`);
+  }
+  return performTick(workspace, flags);
+}
+
+async function performTick(workspace: string, flags: TickFlags): Promise<number> {
+  const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
+  const stop = listenForStop();
+  const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
+  // The instant that rules the tick, read once.
+  const now = Date.now();
+  const teller = makeTeller(config, process.env, (event) => {
+    if (!flags.json) tellTerminal(event);
+  });
+  try {
+    const store = await openStore({
+      outputs: config.outputs,
+      onNotice: (text) => teller.emit({ kind: 'notice', text }),
+    });
+    const report = await runTick({ config, store, now, wait, stop: stop.signal, teller });
+    if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
+    else printLine(summarise(report, config));
+    await teller.flush();
+    return stop.exitCode() ?? exitCodeOf(report, wait > 0);
+  } finally {
+    teller.close();
+    stop.ignore();
+  }
+}
+
+function exitCodeOf({ outcome }: TickReport, waited: boolean): number {
+  if (outcome === 'failed') return 1;
+  return outcome === 'lanes-held' && waited ? 75 : 0;
+}
+
+function tellTerminal(event: TickEvent): void {
+  if (event.kind === 'line') return;
+  const { group, script, text, lines = [] } = narrate(event);
+  const source = group === undefined ? '' : `${group}${script === undefined ? '' : `/${script}`}  `;
+  printLine(`${source}${text}`);
+  for (const line of lines) printLine(`    | ${line}`);
+}
+
+function summarise({ plan, runs }: TickReport, config: Config): string {
+  if (runs.size === 0) return nothingRuns(plan, config);
+  const counts = new Map<string, number>();
+  for (const { outcome } of runs.values()) counts.set(outcome ?? 'failed', (counts.get(outcome ?? 'failed') ?? 0) + 1);
+  const skipped = plan.decisions.filter(({ decision }) => decision === 'skip').length;
+  const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
+  if (skipped > 0) parts.push(`${skipped} held back`);
+  return `Ran ${runs.size} of ${config.groups.length} groups: ${parts.join(', ')}.`;
+}
+
+/** Prints what a tick would do. Reads only: no file is written, no lock taken, nothing is cached. */
+async function previewTick(workspace: string, flags: TickFlags): Promise<number> {
+  if (flags.wait !== undefined) throw new UsageError('--wait does not go with --dry-run: a preview waits for nothing.');
+  const at = flags.at === undefined ? Date.now() : readInstant('--at', flags.at);
+  const length = flags.for === undefined ? null : readDuration('--for', flags.for);
+  const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
+  const { state, notices } = readState(config.outputs);
+  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
+  const settled = settleState(state, config, held);
+
+  if (length === null) {
+    const plan = planTick(config, settled, at, heldLanes(config, state, held));
+    printLine(flags.json ? JSON.stringify(documentPlan(plan, config), null, 2) : renderPlan(plan, config, painter()));
+    return 0;
+  }
+  const usual = usualLengths(
+    readNewest(config.outputs),
+    config.groups.map(({ name }) => name),
+  );
+  const ticks = forecast(config, settled, at, at + length, usual);
+  const span = { from: at, until: at + length };
+  printLine(
+    flags.json
+      ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
+      : renderForecast(ticks, span, usual, config),
+  );
+  return 0;
+}
+
+function heldLanes(config: Config, state: State, held: (lane: string) => boolean): Map<string, string | null> {
+  const lanes = [...new Set(config.groups.map(({ lane }) => lane))].filter(held);
+  return new Map(lanes.map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));
+}
+
+function readDuration(flag: string, text: string): number {
+  const length = parseDuration(text);
+  if (length === null) throw new UsageError(`${flag} ${text} is not a duration: write 30s, 5m or 1h30m.`);
+  return length;
+}
+
+function readInstant(flag: string, text: string): number {
+  const instant = /^\d{4}-\d\d-\d\d([T ]|$)/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(instant)) {
+    throw new UsageError(`${flag} ${text} is not an instant: write it as ISO 8601, such as 2026-11-22T16:00:00Z.`);
+  }
+  return instant;
+}

@@ -1,0 +1,152 @@
+import type { Config, Group, Script } from '../config/config.ts';
+import { explainDecision, formatInstant } from '../plan/because.ts';
+import type { Decision, Plan } from '../plan/decide.ts';
+import { formatDuration } from '../schedule/duration.ts';
+import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
+
+/** A plan as others rely on it: `tick --dry-run --json`, and `tick --json` after the fact. */
+export interface PlanDocument {
+  readonly schemaVersion: 1;
+  readonly at: string;
+  readonly groups: readonly GroupDocument[];
+}
+
+export interface GroupDocument {
+  readonly group: string;
+  readonly decision: Decision['decision'];
+  readonly reason: Decision['reason'];
+  readonly because: string;
+  readonly blockedBy: readonly string[];
+  readonly beat: string | null;
+  readonly missedBeats: number;
+  readonly nextBeat: string | null;
+  readonly dependsOn: readonly string[];
+  readonly scripts: readonly ScriptDocument[];
+  readonly runId?: string | null;
+  readonly outcome?: string | null;
+  readonly startedAt?: string | null;
+  readonly finishedAt?: string | null;
+  readonly durationMs?: number | null;
+}
+
+export interface ScriptDocument {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly outcome?: string | null;
+  readonly startedAt?: string | null;
+  readonly finishedAt?: string | null;
+  readonly durationMs?: number | null;
+  readonly exitCode?: number | null;
+  readonly signal?: string | null;
+  readonly attempts?: number;
+  readonly outputFile?: string | null;
+}
+
+/**
+ * Puts a plan into the shape that others rely on.
+ *
+ * @param runs what became of the groups that ran, by name; absent for a dry run
+ */
+export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<string, RunRecord>): PlanDocument {
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  return {
+    schemaVersion: 1,
+    at: isoOf(plan.at),
+    groups: plan.decisions.map((decision) => {
+      const group = groupOf.get(decision.group) as Group;
+      const run = runs?.get(group.name);
+      const done = new Map(run?.scripts?.map((script) => [script.name, script]));
+      return {
+        group: group.name,
+        decision: decision.decision,
+        reason: decision.reason,
+        because: explainDecision(decision, plan, config),
+        blockedBy: decision.blockers.map((blocker) => blocker.group),
+        beat: isoOrNull(decision.beat),
+        missedBeats: decision.missedBeats,
+        nextBeat: isoOrNull(decision.nextBeat),
+        dependsOn: group.dependsOn.map((dependency) => dependency.group),
+        ...(run ? documentRun(run) : {}),
+        scripts: group.scripts.map((script) => documentScript(script, done.get(script.name))),
+      };
+    }),
+  };
+}
+
+function documentRun(run: RunRecord) {
+  return {
+    runId: run.id ?? null,
+    outcome: run.outcome ?? null,
+    startedAt: run.startedAt ?? null,
+    finishedAt: run.finishedAt ?? null,
+    durationMs: run.durationMs ?? null,
+  };
+}
+
+function documentScript(script: Script, record: ScriptRecord | undefined): ScriptDocument {
+  const planned = { name: script.name, argv: script.argv };
+  if (record === undefined) return planned;
+  return {
+    ...planned,
+    outcome: record.outcome ?? null,
+    startedAt: record.startedAt ?? null,
+    finishedAt: record.finishedAt ?? null,
+    durationMs: record.durationMs ?? null,
+    exitCode: record.exitCode ?? null,
+    signal: record.signal ?? null,
+    attempts: record.attempts ?? 0,
+    outputFile: record.outputFile ?? null,
+  };
+}
+
+function isoOrNull(instant: number | null): string | null {
+  return instant === null ? null : isoOf(instant);
+}
+
+/** How a terminal shows a decision's word; the default leaves it plain. */
+export type Paint = (word: string, decision: Decision['decision']) => string;
+const plain: Paint = (word) => word;
+
+/** A dry run for people: what would run, in which order and why; then what does not run, and until when or because of what. */
+export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): string {
+  const runs = plan.decisions.filter(({ decision }) => decision === 'run');
+  const rest = plan.decisions.filter(({ decision }) => decision !== 'run');
+  const day = formatInstant(plan.at, null, config.timezone);
+  const lines = [`Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`, ''];
+  if (runs.length === 0) lines.push(nothingRuns(plan, config), '');
+  const width = Math.max(...plan.decisions.map(({ group }) => group.length), 0);
+  const numbers = `${runs.length}`.length;
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  for (const [index, decision] of runs.entries()) {
+    const number = `${index + 1}`.padStart(numbers);
+    const why = explainDecision(decision, plan, config);
+    lines.push(`${number}. ${paint('run     ', 'run')}  ${decision.group.padEnd(width)}  ${why}`);
+    for (const script of groupOf.get(decision.group)?.scripts ?? []) {
+      lines.push(`${' '.repeat(numbers + 12)}${script.name}`);
+    }
+  }
+  if (runs.length > 0 && rest.length > 0) lines.push('');
+  for (const decision of rest) {
+    const word = paint(decision.decision.padEnd(8), decision.decision);
+    const why = explainDecision(decision, plan, config);
+    lines.push(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(width)}  ${why}`);
+  }
+  return lines.join('\n').trimEnd();
+}
+
+/** The sentence of a tick with nothing to run: and when something will be due. */
+export function nothingRuns(plan: Plan, config: Config): string {
+  const next = nextDue(plan);
+  const held = plan.decisions.some(({ decision }) => decision === 'skip') ? 'Nothing can run now' : 'Nothing is due';
+  if (next === null) return `${held}, and no beat lies ahead.`;
+  const wait = formatDuration(Math.ceil((next.at - plan.at) / 60_000) * 60_000);
+  return `${held}; next: ${next.groups.join(', ')} at ${formatInstant(next.at, plan.at, config.timezone)} (${config.timezone}), in ${wait}.`;
+}
+
+/** The next instant at which a group has a beat, and which groups have it; paused groups have none. */
+function nextDue(plan: Plan): { at: number; groups: string[] } | null {
+  const ahead = plan.decisions.filter(({ decision }) => decision !== 'paused' && decision !== 'disabled');
+  const at = Math.min(...ahead.map(({ nextBeat }) => nextBeat ?? Number.POSITIVE_INFINITY));
+  if (at === Number.POSITIVE_INFINITY) return null;
+  return { at, groups: ahead.filter(({ nextBeat }) => nextBeat === at).map(({ group }) => group) };
+}
