@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Run } from '../../scripts/lib/history.ts';
+import { findSpikes } from '../../scripts/lib/spikes.ts';
+import { deviation, median } from '../../scripts/lib/statistics.ts';
+import { argvOf, runEnd, runScript, scriptEnd, temporaryFolder, writeHistory } from './workspace.ts';
+
+const hour = 3_600_000;
+
+function run(group: string, id: string, durationMs: number | null, outcome = 'succeeded'): Run {
+  return { group, id, at: 0, beat: 0, outcome, durationMs, missedBeats: 0, scripts: [] };
+}
+
+function usual(group: string, count: number, durationMs = 2000): Run[] {
+  return Array.from({ length: count }, (_, index) => run(group, `${group}${index}`, durationMs + index));
+}
+
+const namesOf = (runs: readonly Run[]) => findSpikes(runs).spikes.map(({ run }) => run);
+
+describe('findSpikes', () => {
+  it('judges nothing on too little', () => {
+    expect(findSpikes([])).toEqual({ spikes: [], judged: 0, tooFew: 0 });
+    expect(findSpikes([...usual('a', 7), run('a', 'x', 1e9, 'failed')])).toMatchObject({ spikes: [], tooFew: 1 });
+    expect(findSpikes(usual('a', 8))).toMatchObject({ spikes: [], judged: 1, tooFew: 0 });
+  });
+
+  it.each<[string, Run, boolean]>([
+    ['ten times the usual', run('a', 'x', 20_000), true],
+    ['half as long again and a second more', run('a', 'x', 3100), true],
+    ['less than that', run('a', 'x', 2900), false],
+    ['much shorter', run('a', 'x', 1), false],
+    ['a timeout', run('a', 'x', hour, 'timed-out'), true],
+    ['a failure that took long', run('a', 'x', 20_000, 'failed'), true],
+    ['an interrupted run', run('a', 'x', 20_000, 'interrupted'), false],
+    ['a run of unknown length', run('a', 'x', null), false],
+    ['a long run of another group', run('b', 'x', 20_000), false],
+  ])('%s', (_, candidate, isSpike) => {
+    expect(namesOf([...usual('a', 20), candidate])).toEqual(isSpike ? ['x'] : []);
+  });
+
+  it('is not fooled by failures that end at once', () => {
+    const failures = Array.from({ length: 50 }, (_, index) => run('a', `f${index}`, 1, 'failed'));
+    expect(namesOf([...usual('a', 20), ...failures])).toEqual([]);
+  });
+
+  it('takes a second more of something short for noise', () => {
+    expect(namesOf([...usual('a', 20, 10), run('a', 'x', 900)])).toEqual([]);
+  });
+
+  it('works for groups named like the properties of an object', () => {
+    expect(namesOf([...usual('constructor', 20), run('constructor', 'x', 20_000)])).toEqual(['x']);
+    expect(findSpikes([...usual('toString', 3), ...usual('__proto__', 3)])).toMatchObject({ judged: 0, tooFew: 2 });
+  });
+
+  it('finds what was injected among noise, and nothing else', () => {
+    const length = fc.integer({ min: 5000, max: 6000 });
+    fc.assert(
+      fc.property(
+        fc.array(length, { minLength: 12, maxLength: 60 }),
+        fc.array(fc.integer({ min: 12_000, max: 10_000_000 }), { maxLength: 4 }),
+        (noise, injected) => {
+          const runs = [
+            ...noise.map((ms, index) => run('a', `n${index}`, ms)),
+            ...injected.map((ms, index) => run('a', `x${index}`, ms)),
+          ];
+          expect(new Set(namesOf(runs))).toEqual(new Set(injected.map((_, index) => `x${index}`)));
+        },
+      ),
+    );
+  });
+});
+
+describe('statistics', () => {
+  it.each([
+    [[], null],
+    [[3], 3],
+    [[9, 1, 5], 5],
+    [[10, 9, 1, 2], 5.5],
+  ])('the median of %j is %j', (values, expected) => {
+    expect(median(values)).toBe(expected);
+  });
+
+  it('the deviation ignores a wild value', () => {
+    expect(deviation([1, 2, 3, 4, 1e9], 3)).toBeCloseTo(1.4826);
+    expect(deviation([], 3)).toBe(0);
+  });
+});
+
+describe.concurrent('analyze_latency_spikes.ts', () => {
+  const report = (outputs: string) => JSON.parse(readFileSync(join(outputs, 'latency_spikes.json'), 'utf8'));
+
+  it('names the script that spiked, its group only once, and nothing older than a week', async () => {
+    const outputs = temporaryFolder();
+    const now = Date.now();
+    const ended = (at: number, id: string, fetchMs: number) => {
+      const scripts = [
+        scriptEnd('fetch.ts', { durationMs: fetchMs }),
+        scriptEnd('store.ts', { durationMs: 2000 + (at % 100) }),
+      ];
+      return runEnd('upload', at, { id, durationMs: fetchMs + 2100, scripts });
+    };
+    writeHistory(outputs, [
+      ended(now - 200 * hour, 'long ago', 900_000),
+      ...Array.from({ length: 20 }, (_, index) => ended(now - (100 - index) * hour, `u${index}`, 5000 + index)),
+      ...Array.from({ length: 20 }, (_, index) => runEnd('calm', now - (100 - index) * hour)),
+      { at: 'never', type: 'run-end' },
+      { at: new Date(now).toISOString(), type: 'something-new', group: 'upload' },
+      ended(now - hour, 'slow', 60_000),
+    ]);
+    const { exitCode, stdout } = await runScript(argvOf('analyze_latency_spikes.ts'), outputs);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(
+      /^latency: 1 spike in 41 runs of 7 days: upload\/fetch\.ts took 1 min instead of 5 s \(12\.0 times\) at .* UTC\n$/,
+    );
+    expect(report(outputs)).toMatchObject({ runs: 41, judged: 4, tooFew: 0 });
+    expect(report(outputs).spikes).toEqual([
+      expect.objectContaining({ group: 'upload', script: 'fetch.ts', run: 'slow', durationMs: 60_000, timesUsual: 12 }),
+    ]);
+  });
+
+  it('says so when it knows too little', async () => {
+    const outputs = temporaryFolder();
+    writeHistory(outputs, [runEnd('upload', Date.now() - hour, { durationMs: 1 })]);
+    const { exitCode, stdout } = await runScript(argvOf('analyze_latency_spikes.ts'), outputs);
+    expect(exitCode).toBe(0);
+    expect(stdout).toBe('latency: too little data: 1 run in 7 days, and 8 of a group are needed\n');
+    expect(report(outputs)).toMatchObject({ runs: 1, judged: 0, tooFew: 1, spikes: [] });
+  });
+});
