@@ -51,7 +51,10 @@ export function checkLaneNames(
   });
 }
 
-/** Every name in `dependsOn` and `after`: known, another group's, there once, and in no cycle. */
+/**
+ * Every name in `dependsOn` and `after`: known, another group's, and in no cycle; in `dependsOn` there once, for two of
+ * them might ask for different things. What `after` says twice, or once more, does no harm.
+ */
 export function checkReferences(
   entries: readonly Named[],
   references: ReadonlyMap<string, readonly Reference[]>,
@@ -69,7 +72,7 @@ export function checkReferences(
           path: formatPath(path),
           message: `no group is called ${describeValue(other)}${suggestGroup(other, names)}`,
         });
-      else if (first)
+      else if (first && first[2] === 'dependsOn' && path[2] === 'dependsOn')
         report({
           path: formatPath(path),
           message: `${other} is already named at ${formatPath(first)}; remove one of them`,

@@ -228,7 +228,6 @@ describe('problems', () => {
       [
         'groups.a.dependsOn[1].group: b is already named at groups.a.dependsOn[0]; remove one of them',
         "groups.a.dependsOn[2]: a can't wait for itself; remove it",
-        'groups.a.after[0]: b is already named at groups.a.dependsOn[0]; remove one of them',
       ],
     ],
     [
