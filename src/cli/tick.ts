@@ -56,7 +56,7 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
       outputs: config.outputs,
       onNotice: (text) => teller.emit({ kind: 'notice', text }),
     });
-    const report = await runTick({ config, store, now, wait, stop: stop.signal, teller });
+    const report = await runTick({ config, store, now, wait, stop: stop.signal, hurry: stop.hurry, teller });
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
     await teller.flush();

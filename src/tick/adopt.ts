@@ -86,7 +86,7 @@ function foresee(lease: Lease, config: Config): Finding {
 
 /** Waits for a script whose tick died, and ends its tree at its deadline or when this tick is told to stop. */
 async function followOrphan(lease: Lease, group: LeasedGroup, session: Session): Promise<Finding> {
-  const { config, stop, teller } = session;
+  const { config, stop, hurry, teller } = session;
   const script = group.scripts.find(({ name }) => name === lease.script);
   const marks = [`RHYTHM_RUN_ID=${lease.runId}`, `RHYTHM_SCRIPT=${lease.script}`];
   let announced = false;
@@ -102,7 +102,7 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
     }
     const isLate = Date.now() > deadlineOf(evidence, lease, script);
     if (isLate || stop.aborted) {
-      await endTree({ leader: evidence.leader, marks }, script?.killAfter ?? 0);
+      await endTree({ leader: evidence.leader, marks }, script?.killAfter ?? 0, hurry);
       return { evidence: evidenceOf(lease, config), ended: isLate ? 'timed-out' : 'interrupted' };
     }
     await sleep(lookEvery, undefined, { signal: stop }).catch(() => undefined);

@@ -33,7 +33,8 @@ export async function takeLanes(
   for (const lane of [...due, ...left].sort()) {
     const path = lanePath(config.outputs, lane);
     const rest = due.includes(lane) ? end - performance.now() : 0;
-    const lock = tryLock(path, { tick }) ?? (rest > 0 ? await awaitLock(path, rest, { tick }, stop) : null);
+    const mayWait = () => rest > 0 && !isInside(lane, store.readState().state);
+    const lock = tryLock(path, { tick }) ?? (mayWait() ? await awaitLock(path, rest, { tick }, stop) : null);
     if (lock !== null) locks.set(lane, lock);
   }
   for (const lane of due.filter((name) => !locks.has(name))) {
@@ -58,6 +59,12 @@ export function lanePath(outputs: string, lane: string): string {
   return lockPath(outputs, `lane-${lane}`);
 }
 
+/** Whether this very process was started by a script that runs in the lane: to wait for it would be to wait for itself. */
+function isInside(lane: string, state: State): boolean {
+  const { RHYTHM_RUN_ID } = process.env;
+  return RHYTHM_RUN_ID !== undefined && leaseOf(state, lane)?.runId === RHYTHM_RUN_ID;
+}
+
 /** Who holds a lane, since when, and what runs there. */
 function describeLane(lane: string, state: State, { config, now }: Session): string {
   const holder = describeHolder(lanePath(config.outputs, lane));
@@ -65,5 +72,6 @@ function describeLane(lane: string, state: State, { config, now }: Session): str
   const since = holder === null ? '' : ` since ${formatInstant(Date.parse(holder.since), now, config.timezone)}`;
   const who = holder === null ? 'another process' : `pid ${holder.pid}`;
   const what = lease === undefined ? 'nothing yet' : `${lease.group}${lease.script ? `/${lease.script}` : ''}`;
-  return `${who} holds it${since} and runs ${what}`;
+  const inside = isInside(lane, state) ? ', of which this tick is a part' : '';
+  return `${who} holds it${since} and runs ${what}${inside}`;
 }

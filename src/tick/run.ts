@@ -205,7 +205,7 @@ async function runOneScript(
   number: number,
   { group }: RunOrder,
   lease: Lease,
-  { config, stop, teller: { emit } }: Session,
+  { config, stop, hurry, teller: { emit } }: Session,
 ): Promise<ScriptRecord> {
   const about = { group: group.name, script: script.name };
   const { tail, ...ended } = await runScript({
@@ -219,6 +219,7 @@ async function runOneScript(
     number,
     redact: config.redact,
     stop,
+    hurry,
     ...(config.log.output === 'all' ? { onLine: (text: string) => emit({ kind: 'line', ...about, text }) } : {}),
     onEvent: (event) => emit({ ...about, ...nameScriptEvent(event) }),
   });

@@ -41,6 +41,8 @@ export interface ScriptJob {
   readonly redact: readonly string[];
   /** Aborted when the tick was told to stop: the tree is then ended as at a timeout, and the outcome is `interrupted`. */
   readonly stop: AbortSignal;
+  /** Aborted when the tick was told so again: then nothing is given time to end by itself. */
+  readonly hurry?: AbortSignal;
   /** Wants every line of the output as it appears, fit for a log. */
   readonly onLine?: (line: string) => void;
   readonly onEvent: (event: ScriptEvent) => void;
@@ -192,8 +194,9 @@ async function runAttempt(
     return result;
   });
   const isLate = await hasPassed(script.timeout, AbortSignal.any([stop, over.signal]));
-  // What has ended by itself keeps its outcome, even if the tick was told to stop at the same moment.
-  if (over.signal.aborted) {
+  const leader = identify(pid);
+  // What has ended by itself keeps its outcome, even if we did not hear of it before the stop or the timeout.
+  if (over.signal.aborted || leader === null) {
     const result = await ended;
     // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
     if (isPosix && result.signal !== undefined) await endTree({ leader: null, marks }, script.killAfter);
@@ -210,7 +213,7 @@ async function runAttempt(
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
   if (isLate) job.onEvent({ kind: 'timed-out', afterMs: script.timeout });
-  const remaining = await endTree({ leader: identify(pid), marks }, script.killAfter);
+  const remaining = await endTree({ leader, marks }, script.killAfter, job.hurry);
   // A leader that hangs in the kernel is not waited for.
   const end = remaining.includes(pid) ? { exitCode: null, signal: null } : endOfResult(await ended);
   if (remaining.length > 0) subprocess.unref();
@@ -268,6 +271,8 @@ async function start(job: ScriptJob, attempt: number, path: string, files: Scrip
       cleanup: false,
       reject: false,
       windowsHide: true,
+      // Windows: the line of a shell is passed on as it was written.
+      windowsVerbatimArguments: job.script.verbatim === true,
     }),
   };
 }

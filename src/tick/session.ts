@@ -14,6 +14,8 @@ export interface Session {
   readonly now: number;
   /** Aborted when the tick is told to stop. */
   readonly stop: AbortSignal;
+  /** Aborted when it is told so a second time: scripts get no time to end by themselves. */
+  readonly hurry: AbortSignal;
   readonly teller: Teller;
 }
 

@@ -32,13 +32,15 @@ export function marksOf(runId: string, scriptName: string, attempt: number): str
  * whatever carries the marks: that finds children which made a session of their own. It looks again until nothing is
  * left, for processes fork meanwhile. Only what is proved to belong to the tree is signalled.
  *
+ * @param hurry aborted when nobody wants to wait for a gentle end any longer
+ *
  * Answers with the ids of those that are still there: another user's processes, or such as hang in the kernel.
  */
-export async function endTree(tree: Tree, killAfter: number): Promise<number[]> {
+export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal): Promise<number[]> {
   if (process.platform === 'win32') return endOnWindows(tree, killAfter);
   const { leader } = tree;
   const hold: Hold = { group: leader !== null && isSame(leader) ? leader.pid : null, known: new Map() };
-  await signalUntilGone('SIGTERM', killAfter, tree, hold);
+  await signalUntilGone('SIGTERM', killAfter, tree, hold, hurry);
   return signalUntilGone('SIGKILL', vanishWithin, tree, hold);
 }
 
@@ -76,6 +78,7 @@ async function signalUntilGone(
   forMs: number,
   tree: Tree,
   hold: Hold,
+  hurry?: AbortSignal,
 ): Promise<number[]> {
   const told = new Map<number, string>();
   const deadline = performance.now() + forMs;
@@ -92,9 +95,9 @@ async function signalUntilGone(
     }
     // One look is not enough: a process in the midst of an exec shows an empty environment.
     calm = members.length === 0 ? calm + 1 : 0;
-    const rest = deadline - performance.now();
+    const rest = hurry?.aborted ? 0 : deadline - performance.now();
     if (calm === 2 || rest <= 0) return members.map((entry) => entry.pid);
-    await sleep(Math.min(wait, rest));
+    await sleep(Math.min(wait, rest), undefined, hurry && { signal: hurry }).catch(() => undefined);
   }
 }
 

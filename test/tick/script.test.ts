@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { endOf, filesOf, noteEnding, readEvidence, statusOf, wrapper } from '../../src/tick/evidence.ts';
-import { identify, isSame } from '../../src/tick/process.ts';
+import { identify, isSame, living, type ProcessIdentity } from '../../src/tick/process.ts';
 import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
@@ -270,7 +270,11 @@ describe('the timeout', () => {
   });
 
   it('may be longer than a timer can be', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
     expect(await runScript(bench.sh('sleep 0.1; exit 2', { timeout: 40 * 86_400_000 }))).toMatchObject({ exitCode: 2 });
+    expect(warned).not.toHaveBeenCalled();
   });
 
   it('counts for each attempt', async () => {
@@ -323,6 +327,21 @@ describe('a tick that is told to stop', () => {
     expect(await running).toMatchObject({ outcome: 'interrupted', signal: 'SIGTERM', attempts: 1 });
     expect(identify(pid as number)).toBeNull();
     expect(evidence()).toMatchObject({ attempt: 1, exit: null });
+  });
+
+  it('does not take its outcome from a script that ended just before', async () => {
+    const stop = new AbortController();
+    const onEvent = (event: { kind: string }) => {
+      if (event.kind !== 'started') return;
+      // The tick does not hear of the end before it is told to stop, for this does not let go of it.
+      while (evidence().exit === null || isSame(evidence().leader as ProcessIdentity));
+      stop.abort();
+    };
+    expect(await runScript(bench.sh('exit 3', {}, { stop: stop.signal, onEvent }))).toMatchObject({
+      outcome: 'failed',
+      exitCode: 3,
+    });
+    expect(evidence().exit).toMatchObject({ exitCode: 3 });
   });
 
   it('ends a delay before a retry at once', async () => {
@@ -384,6 +403,7 @@ describe('the evidence', () => {
     const { leader, startedAt, exit, attempt } = evidence();
     expect(bench.events).toEqual([{ kind: 'started', pid: leader?.pid, attempt: 1 }]);
     expect(leader).toEqual(identify(leader?.pid ?? 0));
+    expect(living().filter(({ group }) => group === leader?.pid)).toHaveLength(2);
     expect([attempt, exit]).toEqual([1, null]);
     expect(Math.abs((startedAt ?? 0) - Date.now())).toBeLessThan(10_000);
     expect(statSync(filesOf(bench.runFolder, 1, 'it').pid).mode & 0o777).toBe(0o640);

@@ -2,7 +2,8 @@ import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readEvidence } from '../../src/tick/evidence.ts';
-import { gate, hasFaketime, makeGate, makeWorkspace, note, release, type Workspace } from '../rig.ts';
+import { identify } from '../../src/tick/process.ts';
+import { gate, hasFaketime, isLinux, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';
 
 /** A workspace whose groups are lines of sh, one script each. */
 function workspaceOf(groups: Record<string, object | string>, more: object = {}): Workspace {
@@ -393,6 +394,40 @@ describe('a tick that is told to stop', () => {
     const next = await workspace.tick();
     expect(next.groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
     expect(workspace.ledger()).toEqual(['begins', 'begins', 'ends', 'never']);
+  });
+});
+
+describe('a tick that is told to stop twice', () => {
+  it.runIf(isLinux)('gives nothing time any more: not what ignores signals, nor a session of its own', async () => {
+    const stubborn =
+      'trap \'\' TERM INT HUP; setsid sh -c \'trap "" TERM; echo $$ >"$RHYTHM_WORKSPACE/other"; sleep 600\' & ';
+    const line = `${stubborn} while ! test -s "$RHYTHM_WORKSPACE/other"; do sleep 0.01; done; ${note('ready')}; sleep 600`;
+    const workspace = workspaceOf({ g: { every: '1d', ...shell(line, { killAfter: '10m' }) } });
+    const tick = workspace.start(['tick']);
+    await workspace.ledgerHas('ready');
+    tick.child.kill('SIGTERM');
+    tick.child.kill('SIGINT');
+    expect((await tick.done).code).toBe(143);
+    expect(identify(Number(workspace.read('other')))).toBeNull();
+    expect(workspace.state()).toMatchObject({ leases: {}, groups: { g: { lastRun: { outcome: 'interrupted' } } } });
+  });
+});
+
+describe('a tick within a script', () => {
+  it('finds its own lane held, says so at once, and does not wait for itself', async () => {
+    const workspace = makeWorkspace();
+    const nested = `"${process.execPath}" "${program}" -C "$RHYTHM_WORKSPACE" tick --wait 1h >"$RHYTHM_WORKSPACE/nested"; ${note('$?')}`;
+    workspace.configure({
+      groups: {
+        g: { every: '10m', scripts: [{ name: 'only', shell: nested }] },
+        due: { every: '10m', after: ['g'], scripts: [{ shell: note('due') }] },
+      },
+    });
+    expect((await workspace.tick()).code).toBe(0);
+    expect(workspace.ledger()).toEqual(['75', 'due']);
+    expect(workspace.read('nested')).toMatch(
+      /^lane main is held: pid \d+ .* runs g\/only, of which this tick is a part\n/,
+    );
   });
 });
 
