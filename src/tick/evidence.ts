@@ -42,8 +42,8 @@ export const notRecorded = 74;
 
 /**
  * The program that stands between rhythm and a script, for a POSIX shell; it uses builtins only, so that it works
- * whatever the script's PATH. Its arguments: the pid file, the exit file, the attempt, the boot, then the script's
- * program as a path (a bare name might be a builtin of the shell) and its arguments.
+ * whatever the script's PATH. Its arguments: the pid file, the exit file, the attempt, the boot, then the path
+ * of the script's program and its arguments.
  *
  * It appends `<attempt> <pid> <boot> <start time>` before the script starts, and `<attempt> <status>` when it has ended;
  * a line that was cut short lacks its end. Its pid is the one of the process group's leader. Where its own start time

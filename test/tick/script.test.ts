@@ -469,7 +469,8 @@ describe('the evidence', () => {
   test.each(shells)('is written by %s too, through signals to the group', async (...shell) => {
     const ready = pipe('ready');
     const [program = '', ...options] = shell;
-    const text = "trap 'echo heard; exit 11' TERM; sleep 60 & echo >ready; wait";
+    // Ready is only what has begun another program: a shell's child has the shell's handlers until then.
+    const text = "trap 'echo heard; exit 11' TERM; sh -c 'echo >ready; exec sleep 60' & wait";
     const files = filesOf(bench.runFolder, 1, 'it');
     const args = [...options, '-c', wrapper, 'rhythm', files.pid, files.exit, '4', 'boot', '/bin/sh', '-c', text];
     const child = spawn(program, args, { cwd: bench.folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -407,7 +407,8 @@ describe('a tick that is told to stop twice', () => {
     await workspace.ledgerHas('ready');
     tick.child.kill('SIGTERM');
     tick.child.kill('SIGINT');
-    expect((await tick.done).code).toBe(143);
+    // The system may deliver either first.
+    expect([130, 143]).toContain((await tick.done).code);
     expect(identify(Number(workspace.read('other')))).toBeNull();
     expect(workspace.state()).toMatchObject({ leases: {}, groups: { g: { lastRun: { outcome: 'interrupted' } } } });
   });
