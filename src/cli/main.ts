@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { suggest } from '../config/problems.ts';
 import { RhythmError, UsageError } from '../errors.ts';
+import { type PauseFlags, pause, resume } from './pause.ts';
 import { type TickFlags, tick } from './tick.ts';
 
 interface GlobalFlags {
@@ -43,10 +44,38 @@ Examples:
     )
     .action(async (flags: TickFlags, command: Command) => {
       refuseArguments(command.args, program);
-      const { workspace } = program.opts<GlobalFlags>();
-      finish(await tick(workspace ?? process.cwd(), flags));
+      finish(await tick(workspaceOf(program), flags));
+    });
+
+  program
+    .command('pause [groups...]')
+    .description('hold groups back, all of them where none is named; they collect no beats meanwhile')
+    .option('--until <when>', 'resume by itself: an instant (ISO 8601) or a duration from now')
+    .option('--reason <text>', 'why, for those who wonder')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rhythm pause                             hold everything back
+  rhythm pause backup --until 2h --reason 'the disk is being replaced'`,
+    )
+    .action(async (groups: string[], flags: PauseFlags) => {
+      finish(await pause(workspaceOf(program), groups, flags));
+    });
+
+  program
+    .command('resume [groups...]')
+    .description('let groups go again, all that are paused where none is named')
+    .option('--json', 'print JSON')
+    .action(async (groups: string[], flags: PauseFlags) => {
+      finish(await resume(workspaceOf(program), groups, flags));
     });
   return program;
+}
+
+function workspaceOf(program: Command): string {
+  return program.opts<GlobalFlags>().workspace ?? process.cwd();
 }
 
 /** What is no command is taken for an argument of the default one. */

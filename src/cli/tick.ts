@@ -7,7 +7,6 @@ import { forecast } from '../plan/forecast.ts';
 import { documentForecast, renderForecast } from '../report/forecast.ts';
 import { documentPlan, nothingRuns, renderPlan } from '../report/plan.ts';
 import { usualLengths } from '../report/usual.ts';
-import { parseDuration } from '../schedule/duration.ts';
 import { readNewest } from '../state/history.ts';
 import { isHeld } from '../state/lock.ts';
 import { leaseOf, type State } from '../state/schema.ts';
@@ -18,6 +17,7 @@ import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
+import { readDuration, readInstant } from './argument.ts';
 import { listenForStop } from './stop.ts';
 import { painter, printLine } from './terminal.ts';
 
@@ -123,18 +123,4 @@ async function previewTick(workspace: string, flags: TickFlags): Promise<number>
 function heldLanes(config: Config, state: State, held: (lane: string) => boolean): Map<string, string | null> {
   const lanes = [...new Set(config.groups.map(({ lane }) => lane))].filter(held);
   return new Map(lanes.map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));
-}
-
-function readDuration(flag: string, text: string): number {
-  const length = parseDuration(text);
-  if (length === null) throw new UsageError(`${flag} ${text} is not a duration: write 30s, 5m or 1h30m.`);
-  return length;
-}
-
-function readInstant(flag: string, text: string): number {
-  const instant = /^\d{4}-\d\d-\d\d([T ]|$)/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(instant)) {
-    throw new UsageError(`${flag} ${text} is not an instant: write it as ISO 8601, such as 2026-11-22T16:00:00Z.`);
-  }
-  return instant;
 }

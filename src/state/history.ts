@@ -298,7 +298,7 @@ function* forward(path: string): Generator<string, void, undefined> {
       const bytes = begun.length === 0 ? block : Buffer.concat([begun, block]);
       let start = 0;
       for (let end = bytes.indexOf(0x0a, begun.length); end !== -1; end = bytes.indexOf(0x0a, start)) {
-        if (end > start) yield bytes.toString('utf8', start, end);
+        if (end > start) yield textBetween(bytes, start, end);
         start = end + 1;
       }
       begun = cut(bytes.subarray(start));
@@ -322,7 +322,7 @@ function* backward(path: string): Generator<string, void, undefined> {
       const bytes = Buffer.concat([readBlock(path, file, position, length), begun]);
       let end = bytes.length;
       for (let newline = lastNewline(bytes, end); newline !== -1; newline = lastNewline(bytes, end)) {
-        if (end > newline + 1) yield bytes.toString('utf8', newline + 1, end);
+        if (end > newline + 1) yield textBetween(bytes, newline + 1, end);
         end = newline;
       }
       begun = cut(bytes.subarray(0, end));
@@ -335,6 +335,11 @@ function* backward(path: string): Generator<string, void, undefined> {
 
 function lastNewline(bytes: Buffer, end: number): number {
   return end === 0 ? -1 : bytes.lastIndexOf(0x0a, end - 1);
+}
+
+/** Nothing, which JSON is not, for what is too long: a line that a block's end happened not to cut is no more ours. */
+function textBetween(bytes: Buffer, start: number, end: number): string {
+  return end - start > longestLine ? '' : bytes.toString('utf8', start, end);
 }
 
 /** In the place of what is too long for a line of ours stands a byte that JSON can't have. */

@@ -7,6 +7,13 @@ export type TickEvent =
   | { readonly kind: 'orphan-adopted'; readonly group: string; readonly script: string; readonly pid: number }
   | { readonly kind: 'run-recovered'; readonly group: string; readonly runId: string; readonly outcome: Outcome }
   | { readonly kind: 'clock-reset'; readonly group: string; readonly from: string; readonly to: string }
+  | {
+      readonly kind: 'paused';
+      readonly group: string;
+      readonly until: string | null;
+      readonly reason: string | null;
+    }
+  | { readonly kind: 'resumed'; readonly group: string; readonly passedBeats: number }
   | { readonly kind: 'pause-ended'; readonly group: string; readonly passedBeats: number }
   | { readonly kind: 'beat-expired'; readonly group: string; readonly because: string }
   | { readonly kind: 'held-back'; readonly group: string; readonly reason: string; readonly because: string }
@@ -76,6 +83,12 @@ export function narrate(event: TickEvent): Narration {
       return say('warn', event, `run ${event.runId}, whose tick died, is recorded as ${event.outcome}`);
     case 'clock-reset':
       return say('warn', event, `the clock went back: its last beat ${event.from} is reset to ${event.to}`);
+    case 'paused': {
+      const until = event.until === null ? '' : ` until ${event.until}`;
+      return say('info', event, `paused${until}${event.reason === null ? '' : `: ${event.reason}`}`);
+    }
+    case 'resumed':
+      return say('info', event, `resumed; ${countBeats(event.passedBeats)} passed meanwhile and count as consumed`);
     case 'pause-ended':
       return say('info', event, `its pause has run out; ${countBeats(event.passedBeats)} passed meanwhile`);
     case 'beat-expired':
