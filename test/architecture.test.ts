@@ -80,7 +80,7 @@ describe('the structure', () => {
   it.each([
     ['winston', ['log/log.ts']],
     ['execa', ['tick/script.ts']],
-    ['conf', ['state/store.ts']],
+    ['conf', ['state/document.ts']],
     ['cron-parser', ['schedule/cron.ts']],
   ])('gives %s one importer', (library, importers) => {
     expect(new Set(imports.filter(({ to }) => to === library).map(({ from }) => from))).toEqual(new Set(importers));

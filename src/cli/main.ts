@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { suggest } from '../config/problems.ts';
 import { RhythmError, UsageError } from '../errors.ts';
 import { type PauseFlags, pause, resume } from './pause.ts';
+import { type RunFlags, run } from './run.ts';
 import { type TickFlags, tick } from './tick.ts';
 
 interface GlobalFlags {
@@ -45,6 +46,25 @@ Examples:
     .action(async (flags: TickFlags, command: Command) => {
       refuseArguments(command.args, program);
       finish(await tick(workspaceOf(program), flags));
+    });
+
+  program
+    .command('run <target>')
+    .description('run a group now, or one script of it (group/script), under the same locks and records as a tick')
+    .option('--with-dependencies', 'run what it depends on first')
+    .option('--ignore-dependencies', 'run it whatever became of what it depends on')
+    .option('--wait <duration>', 'wait for a lane that is held, for so long at most')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rhythm run health_check                  counts as its last run; consumes its beat if one is due
+  rhythm run health_check/check_health.ts  one script, which counts for nothing
+  rhythm run daily_routine --with-dependencies`,
+    )
+    .action(async (target: string, flags: RunFlags) => {
+      finish(await run(workspaceOf(program), target, flags));
     });
 
   program

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Paint } from '../report/plan.ts';
+import { narrate, type TickEvent } from '../tick/event.ts';
 
 /** Prints a line on stdout. */
 export function printLine(text: string): void {
@@ -20,4 +21,13 @@ export function painter(): Paint {
   const { NO_COLOR } = process.env;
   if (!process.stdout.isTTY || (NO_COLOR !== undefined && NO_COLOR !== '')) return (word) => word;
   return (word, decision) => styleText(colours[decision], word);
+}
+
+/** Shows what happens in a tick; the lines of scripts that go on to the central log are left out. */
+export function tellTerminal(event: TickEvent): void {
+  if (event.kind === 'line') return;
+  const { group, script, text, lines = [] } = narrate(event);
+  const source = group === undefined ? '' : `${group}${script === undefined ? '' : `/${script}`}  `;
+  printLine(`${source}${text}`);
+  for (const line of lines) printLine(`    | ${line}`);
 }

@@ -12,14 +12,13 @@ import { isHeld } from '../state/lock.ts';
 import { leaseOf, type State } from '../state/schema.ts';
 import { openStore, readState } from '../state/store.ts';
 import { settleState } from '../tick/adopt.ts';
-import { narrate, type TickEvent } from '../tick/event.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
 import { readDuration, readInstant } from './argument.ts';
 import { listenForStop } from './stop.ts';
-import { painter, printLine } from './terminal.ts';
+import { painter, printLine, tellTerminal } from './terminal.ts';
 
 export interface TickFlags {
   readonly dryRun?: boolean;
@@ -70,14 +69,6 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
 function exitCodeOf({ outcome }: TickReport, waited: boolean): number {
   if (outcome === 'failed') return 1;
   return outcome === 'lanes-held' && waited ? 75 : 0;
-}
-
-function tellTerminal(event: TickEvent): void {
-  if (event.kind === 'line') return;
-  const { group, script, text, lines = [] } = narrate(event);
-  const source = group === undefined ? '' : `${group}${script === undefined ? '' : `/${script}`}  `;
-  printLine(`${source}${text}`);
-  for (const line of lines) printLine(`    | ${line}`);
 }
 
 function summarise({ plan, runs }: TickReport, config: Config): string {

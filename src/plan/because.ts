@@ -4,34 +4,42 @@ import { type GroupState, instantOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
 
+/** Says in a sentence why a group is decided so. */
+export type Explain = (decision: Decision) => string;
+
 /**
- * Says in a sentence why a group is decided so, for people. Times are wall-clock times of the configuration's time zone,
+ * Makes what explains the decisions of a plan, for people. Times are wall-clock times of the configuration's time zone,
  * with the date where it is not the plan's.
  */
-export function explainDecision(decision: Decision, plan: Plan, config: Config): string {
-  const group = config.groups.find(({ name }) => name === decision.group) as Group;
-  const entry = plan.entries.get(decision.group) ?? {};
+export function explainPlan(plan: Plan, config: Config): Explain {
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const runs = plan.decisions.filter(({ decision }) => decision === 'run');
+  const placeOf = new Map(runs.map(({ group }, index) => [group, index]));
   const say = (instant: number) => formatInstant(instant, plan.at, config.timezone);
-  switch (decision.decision) {
-    case 'run':
-      return `${explainRun(decision, entry, say)}${nameWaitedFor(group, plan)}`;
-    case 'wait':
-      return explainWait(decision, group, entry, plan, say);
-    case 'skip':
-      return `${explainBeat(decision, say)}, but ${decision.blockers.map((blocker) => explainBlocker(blocker, plan, say)).join(', and ')}`;
-    case 'expire': {
-      const late = formatDuration(Math.floor((plan.at - decision.beat) / 1000) * 1000);
-      return `its ${say(decision.beat)} beat is ${late} late, which is too late to start${countMissed(decision.missedBeats)}`;
+  return (decision) => {
+    const group = groupOf.get(decision.group) as Group;
+    const entry = plan.entries.get(decision.group) ?? {};
+    switch (decision.decision) {
+      case 'run':
+        return `${explainRun(decision, entry, say)}${nameWaitedFor(group, placeOf)}`;
+      case 'wait':
+        return explainWait(decision, group, entry, plan, say);
+      case 'skip':
+        return `${explainBeat(decision, say)}, but ${decision.blockers.map((blocker) => phraseBlocker(blocker, plan, say)).join(', and ')}`;
+      case 'expire': {
+        const late = formatDuration(Math.floor((plan.at - decision.beat) / 1000) * 1000);
+        return `its ${say(decision.beat)} beat is ${late} late, which is too late to start${countMissed(decision.missedBeats)}`;
+      }
+      case 'paused': {
+        const since = instantOf(entry.pausedAt);
+        const until = instantOf(entry.pausedUntil);
+        const reason = entry.pauseReason ? `: ${entry.pauseReason}` : '';
+        return `paused${since === null ? '' : ` since ${say(since)}`}${until === null ? '' : `, until ${say(until)}`}${reason}`;
+      }
+      case 'disabled':
+        return 'disabled in the configuration';
     }
-    case 'paused': {
-      const since = instantOf(entry.pausedAt);
-      const until = instantOf(entry.pausedUntil);
-      const reason = entry.pauseReason ? `: ${entry.pauseReason}` : '';
-      return `paused${since === null ? '' : ` since ${say(since)}`}${until === null ? '' : `, until ${say(until)}`}${reason}`;
-    }
-    case 'disabled':
-      return 'disabled in the configuration';
-  }
+  };
 }
 
 type Say = (instant: number) => string;
@@ -59,10 +67,10 @@ function countMissed(missed: number): string {
   return missed === 1 ? ' (1 earlier beat was missed)' : ` (${missed} earlier beats were missed)`;
 }
 
-function nameWaitedFor(group: Group, plan: Plan): string {
+function nameWaitedFor(group: Group, placeOf: ReadonlyMap<string, number>): string {
   const before = new Set([...group.dependsOn.map((dependency) => dependency.group), ...group.after]);
-  const running = plan.decisions.filter(({ decision, group: name }) => decision === 'run' && before.has(name));
-  const names = running.map(({ group: name }) => name);
+  const names = [...before].filter((name) => placeOf.has(name));
+  names.sort((a, b) => (placeOf.get(a) ?? 0) - (placeOf.get(b) ?? 0));
   if (names.length === 0) return '';
   return `; ${names.join(', ')} ${names.length === 1 ? 'runs' : 'run'} first`;
 }
@@ -93,7 +101,12 @@ function explainWait(
   }
 }
 
-function explainBlocker({ group, reason }: Blocker, plan: Plan, say: Say): string {
+/** Says in a clause why a dependency holds its dependents back. */
+export function explainBlocker(blocker: Blocker, plan: Plan, config: Config): string {
+  return phraseBlocker(blocker, plan, (instant) => formatInstant(instant, plan.at, config.timezone));
+}
+
+function phraseBlocker({ group, reason }: Blocker, plan: Plan, say: Say): string {
   const lastRun = plan.entries.get(group)?.lastRun;
   const finishedAt = instantOf(lastRun?.finishedAt);
   const when = finishedAt === null ? '' : ` (${say(finishedAt)})`;

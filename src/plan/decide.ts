@@ -136,7 +136,7 @@ function findBlock(dependency: Dependency, context: Context): SkipReason | null 
 }
 
 /** What a dependency's last run means for its dependents where it does not run in this tick. */
-function judgeLastRun(dependency: Dependency, entry: GroupState, now: number): SkipReason | null {
+export function judgeLastRun(dependency: Dependency, entry: GroupState, now: number): SkipReason | null {
   const { lastRun } = entry;
   if (lastRun?.outcome == null) return 'dependency-never-ran';
   if (!meets(dependency, lastRun.outcome)) return 'dependency-failed';

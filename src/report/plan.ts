@@ -1,5 +1,5 @@
 import type { Config, Group, Script } from '../config/config.ts';
-import { explainDecision, formatInstant } from '../plan/because.ts';
+import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
@@ -49,6 +49,7 @@ export interface ScriptDocument {
  */
 export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<string, RunRecord>): PlanDocument {
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const explain = explainPlan(plan, config);
   return {
     schemaVersion: 1,
     at: isoOf(plan.at),
@@ -60,7 +61,7 @@ export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<stri
         group: group.name,
         decision: decision.decision,
         reason: decision.reason,
-        because: explainDecision(decision, plan, config),
+        because: explain(decision),
         blockedBy: decision.blockers.map((blocker) => blocker.group),
         beat: isoOrNull(decision.beat),
         missedBeats: decision.missedBeats,
@@ -114,12 +115,13 @@ export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): st
   const day = formatInstant(plan.at, null, config.timezone);
   const lines = [`Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`, ''];
   if (runs.length === 0) lines.push(nothingRuns(plan, config), '');
-  const width = Math.max(...plan.decisions.map(({ group }) => group.length), 0);
+  const width = plan.decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
   const numbers = `${runs.length}`.length;
+  const explain = explainPlan(plan, config);
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   for (const [index, decision] of runs.entries()) {
     const number = `${index + 1}`.padStart(numbers);
-    const why = explainDecision(decision, plan, config);
+    const why = explain(decision);
     lines.push(`${number}. ${paint('run     ', 'run')}  ${decision.group.padEnd(width)}  ${why}`);
     for (const script of groupOf.get(decision.group)?.scripts ?? []) {
       lines.push(`${' '.repeat(numbers + 12)}${script.name}`);
@@ -128,7 +130,7 @@ export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): st
   if (runs.length > 0 && rest.length > 0) lines.push('');
   for (const decision of rest) {
     const word = paint(decision.decision.padEnd(8), decision.decision);
-    const why = explainDecision(decision, plan, config);
+    const why = explain(decision);
     lines.push(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(width)}  ${why}`);
   }
   return lines.join('\n').trimEnd();
@@ -146,7 +148,7 @@ export function nothingRuns(plan: Plan, config: Config): string {
 /** The next instant at which a group has a beat, and which groups have it; paused groups have none. */
 function nextDue(plan: Plan): { at: number; groups: string[] } | null {
   const ahead = plan.decisions.filter(({ decision }) => decision !== 'paused' && decision !== 'disabled');
-  const at = Math.min(...ahead.map(({ nextBeat }) => nextBeat ?? Number.POSITIVE_INFINITY));
+  const at = ahead.reduce((least, { nextBeat }) => Math.min(least, nextBeat ?? least), Number.POSITIVE_INFINITY);
   if (at === Number.POSITIVE_INFINITY) return null;
   return { at, groups: ahead.filter(({ nextBeat }) => nextBeat === at).map(({ group }) => group) };
 }

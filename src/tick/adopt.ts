@@ -52,7 +52,7 @@ export async function adoptRun(lane: string, session: Session): Promise<void> {
     }
   }
   const run = settleRun(lease, group, finding);
-  const counted = endRecord(group, run, session);
+  const counted = endRecord(group, run, session, lease.counts !== false);
   session.teller.emit({
     kind: 'run-recovered',
     group: lease.group,
@@ -69,7 +69,7 @@ export function settleState(state: State, config: Config, isHeld: (lane: string)
   const groups = { ...state.groups };
   const leases = Object.entries(state.leases ?? {});
   for (const [lane, lease] of leases) {
-    if (isHeld(lane)) continue;
+    if (isHeld(lane) || lease.counts === false) continue;
     const group = groupOfLease(lease, lane, config);
     const run = settleRun(lease, group, lease.script == null ? null : foresee(lease, config));
     groups[group.name] = endRun(entryOf(state, group.name) ?? {}, run, group);
@@ -135,7 +135,7 @@ function settleRun(lease: Lease, group: LeasedGroup, finding: Finding | null): R
       (script) =>
         !script.optional && scripts.some((ended) => ended.name === script.name && ended.outcome !== 'succeeded'),
     );
-  const isComplete = isStopped || group.scripts.every(({ name }) => isDone.has(name));
+  const isComplete = lease.counts === false || isStopped || group.scripts.every(({ name }) => isDone.has(name));
   return {
     id: lease.runId,
     beat: lease.beat ?? null,

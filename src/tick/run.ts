@@ -5,7 +5,7 @@ import type { Group, Script } from '../config/config.ts';
 import { consumedBeat } from '../plan/due.ts';
 import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
-import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
+import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { identify } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
 import { record, type Session } from './session.ts';
@@ -18,6 +18,8 @@ export interface RunOrder {
   /** ms; null for a run by hand for which no beat is due. */
   readonly beat: number | null;
   readonly missedBeats: number;
+  /** A single script of the group, by hand: it consumes nothing and does not count as the group's run. */
+  readonly only?: string;
 }
 
 /**
@@ -38,6 +40,7 @@ export async function runGroup(order: RunOrder, session: Session): Promise<RunRe
   let complete = true;
   let isFirst = true;
   for (const [index, script] of group.scripts.entries()) {
+    if (order.only !== undefined && order.only !== script.name) continue;
     if (isDone.has(script.name)) {
       if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
       continue;
@@ -66,7 +69,7 @@ export async function runGroup(order: RunOrder, session: Session): Promise<RunRe
     folder: run.lease.folder,
     scripts,
   };
-  return endRecord(group, finished, session);
+  return endRecord(group, finished, session, order.only === undefined);
 }
 
 interface StartedRun {
@@ -93,7 +96,9 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
     const runId = resumed?.id ?? makeRunId();
     const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
     const isLeft = new Set(finished.map(({ name }) => name));
-    const first = group.scripts.find(({ name }) => !isLeft.has(name));
+    const first = group.scripts.find(({ name }) =>
+      order.only === undefined ? !isLeft.has(name) : name === order.only,
+    );
     const lease: Lease = {
       group: group.name,
       runId,
@@ -108,13 +113,17 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
       folder,
       runStartedAt: resumed?.startedAt ?? startedAt,
       spentMs: resumed?.durationMs ?? 0,
+      ...(order.only === undefined ? {} : { counts: false }),
       ...positionOf(first, finished, group),
     };
     started = { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished };
     makeFolder(join(session.config.outputs, folder));
     const { held, ...entry } = startRun(before, order.beat, again);
+    const counts = order.only === undefined;
     const lines = [
-      ...(held == null ? [] : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
+      ...(held == null || !counts
+        ? []
+        : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
       {
         at: startedAt,
         type: 'run-start' as const,
@@ -125,14 +134,14 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
         beat: lease.beat ?? null,
         missedBeats: lease.missedBeats ?? 0,
         reason,
-        entry,
+        ...(counts ? { entry } : {}),
         lease,
       },
     ];
     return {
       state: {
         ...state,
-        groups: { ...state.groups, [group.name]: entry },
+        groups: counts ? { ...state.groups, [group.name]: entry } : (state.groups ?? {}),
         leases: { ...state.leases, [group.lane]: lease },
       },
       lines,
@@ -163,10 +172,25 @@ function positionOf(script: Script | undefined, scripts: readonly ScriptRecord[]
 
 type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
 
-/** Records how a run ended and gives its lease up, in one write. Answers with the run as it counts. */
-export function endRecord(group: EndedGroup, run: RunRecord, session: Session): RunRecord {
-  const state = record(session, (before) => endState(before, group, run, session.tick));
-  const counted = entryOf(state, group.name)?.lastRun ?? run;
+/**
+ * Records how a run ended and gives its lease up, in one write. Answers with the run as it counts.
+ *
+ * @param counts false for a single script by hand, which the state does not keep
+ */
+export function endRecord(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
+  let counted = run;
+  record(session, (state) => {
+    const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
+    const rest = { ...state, leases: Object.fromEntries(leases) };
+    const line = { at: new Date().toISOString(), type: 'run-end', tick: session.tick, group: group.name } as const;
+    if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }] };
+    const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
+    counted = entry.lastRun ?? run;
+    return {
+      state: { ...rest, groups: { ...state.groups, [group.name]: entry } },
+      lines: [{ ...line, lane: group.lane, run: counted, entry }],
+    };
+  });
   session.teller.emit({
     kind: 'run-ended',
     group: group.name,
@@ -175,29 +199,6 @@ export function endRecord(group: EndedGroup, run: RunRecord, session: Session): 
     durationMs: run.durationMs ?? 0,
   });
   return counted;
-}
-
-function endState(state: State, group: EndedGroup, run: RunRecord, tick: string) {
-  const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
-  const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
-  return {
-    state: {
-      ...state,
-      groups: { ...state.groups, [group.name]: entry },
-      leases: Object.fromEntries(leases),
-    },
-    lines: [
-      {
-        at: new Date().toISOString(),
-        type: 'run-end' as const,
-        tick,
-        group: group.name,
-        lane: group.lane,
-        run: entry.lastRun ?? run,
-        entry,
-      },
-    ],
-  };
 }
 
 async function runOneScript(

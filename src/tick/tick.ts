@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Config, Group } from '../config/config.ts';
-import { explainDecision } from '../plan/because.ts';
-import { type Blocker, type Decision, meets, type Plan, planTick } from '../plan/decide.ts';
+import { explainPlan } from '../plan/because.ts';
+import { type Decision, type Plan, planTick } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { expireBeat } from '../state/record.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
@@ -9,8 +9,9 @@ import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
+import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
-import { runGroup } from './run.ts';
+import type { RunOrder } from './run.ts';
 import { type Change, record, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
@@ -137,6 +138,7 @@ function holdOf(decision: Decision) {
 
 /** Tells of what the plan noticed and does not run; a hold that goes on was told of when it began. */
 function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
+  const explain = explainPlan(plan, config);
   for (const decision of plan.decisions) {
     const { group } = decision;
     for (const observation of plan.observations.get(group) ?? []) {
@@ -146,20 +148,16 @@ function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
       const to = observation.to === null ? 'none' : isoOf(observation.to);
       emit({ kind: 'clock-reset', group, from: isoOf(observation.from), to });
     }
-    const because = () => explainDecision(decision, plan, config);
-    if (decision.decision === 'expire') emit({ kind: 'beat-expired', group, because: because() });
+    if (decision.decision === 'expire') emit({ kind: 'beat-expired', group, because: explain(decision) });
     const hold = holdOf(decision);
     const entry = plan.entries.get(group) ?? {};
     if (hold !== null && decision.reason !== 'lane-held' && noteHold(group, entry, hold, plan.at, '').line !== null) {
-      emit({ kind: 'held-back', group, reason: hold.reason, because: because() });
+      emit({ kind: 'held-back', group, reason: hold.reason, because: explain(decision) });
     }
   }
 }
 
-/**
- * Runs what the plan says: within a lane one group after another, lanes side by side, and no group before those that it
- * comes after. A group whose dependency did not end as it asks is skipped.
- */
+/** Runs what the plan says; a group whose dependency does not end as it asks is skipped in the plan that is answered. */
 async function runPlan(
   plan: Plan,
   lanes: Lanes,
@@ -167,78 +165,33 @@ async function runPlan(
 ): Promise<{ decisions: readonly Decision[]; runs: ReadonlyMap<string, RunRecord> }> {
   const { config } = session;
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
-  const runs = new Map<string, RunRecord>();
-  const skipped = new Map<string, Decision>();
-  const ends = new Map<string, Promise<void>>();
-  const lastInLane = new Map<string, Promise<void>>();
-  // One lane that can't record stops the others from starting what could not be recorded either.
-  const failed = new AbortController();
-  const stop = AbortSignal.any([session.stop, failed.signal]);
-
-  for (const decision of plan.decisions) {
-    if (decision.decision !== 'run') continue;
-    const group = groupOf.get(decision.group) as Group;
-    const before = [...group.dependsOn.map((dependency) => dependency.group), ...group.after];
-    const gates = [lastInLane.get(group.lane), ...before.map((name) => ends.get(name))];
-    const end = Promise.all(gates).then(async () => {
-      if (stop.aborted) return;
-      const blockers = findBlockers(group, ends, runs, skipped);
-      const [first] = blockers;
-      if (first !== undefined) {
-        const skip = { ...decision, decision: 'skip' as const, reason: first.reason, blockers };
-        skipped.set(group.name, skip);
-        recordSkip(skip, plan, session);
-        return;
-      }
-      const because = explainDecision(decision, plan, config);
-      const run = await runGroup({ ...decision, group, because }, { ...session, stop });
-      if (run !== null) runs.set(group.name, run);
-    });
-    end.catch(() => failed.abort());
-    ends.set(group.name, end);
-    lastInLane.set(group.lane, end);
-  }
-  // A lane whose work is done is free for others, however long the rest takes.
-  for (const [lane, last] of lastInLane) last.finally(() => lanes.release(lane)).catch(() => undefined);
-  const results = await Promise.allSettled(ends.values());
-  const rejected = results.find((result) => result.status === 'rejected');
-  if (rejected !== undefined) throw rejected.reason;
-  return { decisions: reorder(plan.decisions, skipped, config), runs };
-}
-
-/** The dependencies that ran in this tick, or were skipped in it, and did not end as they should. */
-function findBlockers(
-  group: Group,
-  ends: ReadonlyMap<string, unknown>,
-  runs: ReadonlyMap<string, RunRecord>,
-  skipped: ReadonlyMap<string, Decision>,
-): Blocker[] {
-  return group.dependsOn.flatMap((dependency): Blocker[] => {
-    const name = dependency.group;
-    if (!ends.has(name)) return [];
-    if (skipped.has(name)) return [{ group: name, reason: 'dependency-skipped' }];
-    const outcome = runs.get(name)?.outcome;
-    if (outcome == null) return [{ group: name, reason: 'dependency-skipped' }];
-    return meets(dependency, outcome) ? [] : [{ group: name, reason: 'dependency-failed' }];
+  const explain = explainPlan(plan, config);
+  const orders = plan.decisions.flatMap((decision): RunOrder[] => {
+    if (decision.decision !== 'run') return [];
+    return [{ ...decision, group: groupOf.get(decision.group) as Group, because: explain(decision) }];
   });
+  const skipped = new Map<string, Decision>();
+  const runs = await runOrders(orders, lanes, session, ({ group }, blockers) => {
+    const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
+    const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
+    skipped.set(group.name, skip);
+    recordSkip(skip, plan, session);
+  });
+  return { decisions: reorder(plan.decisions, skipped, config), runs };
 }
 
 function recordSkip(decision: Decision, plan: Plan, session: Session): void {
   const { group } = decision;
   let begins = false;
-  record(session, (state) => {
-    const { entry, line } = noteHold(group, entryOf(state, group) ?? {}, holdOf(decision), session.now, session.tick);
+  const state = record(session, (before) => {
+    const { entry, line } = noteHold(group, entryOf(before, group) ?? {}, holdOf(decision), session.now, session.tick);
     begins = line !== null;
-    return { state: { ...state, groups: { ...state.groups, [group]: entry } }, lines: line === null ? [] : [line] };
+    return { state: { ...before, groups: { ...before.groups, [group]: entry } }, lines: line === null ? [] : [line] };
   });
   if (!begins) return;
-  const because = explainDecision(decision, { ...plan, entries: entriesNow(session) }, session.config);
+  const entries = new Map(session.config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
+  const because = explainPlan({ ...plan, entries }, session.config)(decision);
   session.teller.emit({ kind: 'held-back', group, reason: decision.reason, because });
-}
-
-function entriesNow({ config, store }: Session): ReadonlyMap<string, GroupState> {
-  const { state } = store.readState();
-  return new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
 }
 
 /** The groups that ran first, as they ran; then the others in configuration order. */
@@ -285,6 +238,6 @@ function endTick(
   return { state: isLast ? { ...state, lastTick: { ...state.lastTick, finishedAt, outcome } } : state, lines: [line] };
 }
 
-function makeTickId(now: number): string {
+export function makeTickId(now: number): string {
   return `${isoOf(now).replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
 }

@@ -104,12 +104,19 @@ describe('the history', () => {
     );
   });
 
-  it('does not fill the memory with a line that never ends', () => {
+  it('passes over lines that are longer than any of ours, in both directions, wherever blocks end', () => {
     const outputs = folder();
-    writeFileSync(historyPath(outputs), Buffer.alloc(20_000_000));
-    writeFileSync(historyPath(outputs), `\n${JSON.stringify(tick(now))}\n`, { flag: 'a' });
-    expect([...readHistory(outputs)]).toEqual([tick(now)]);
-    expect([...readNewest(outputs)]).toEqual([tick(now)]);
+    const [first, last] = [tick(now), tick(now + 1)];
+    for (const length of [16_777_217, 17_000_000, 33_600_000]) {
+      const long = JSON.stringify(tick(now, { filling: 'x'.repeat(length) }));
+      writeFileSync(historyPath(outputs), [JSON.stringify(first), long, JSON.stringify(last), ''].join('\n'));
+      // Compared as text that was cut: a failure would print megabytes.
+      const starts = (lines: Iterable<HistoryLine>): string[] =>
+        [...lines].map((line) => JSON.stringify(line).slice(0, 200));
+      const expected = [first, last].map((line) => JSON.stringify(line));
+      expect(starts(readHistory(outputs))).toEqual(expected);
+      expect(starts(readNewest(outputs))).toEqual(expected.toReversed());
+    }
   });
 
   it('reads its newest lines without the rest, and old ones at little cost', () => {

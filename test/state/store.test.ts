@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -8,13 +9,13 @@ import {
   statfsSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { appendHistory, historyPath } from '../../src/state/history.ts';
 import { emptyState, type State } from '../../src/state/schema.ts';
 import { copyPath, openStore, readState, statePath } from '../../src/state/store.ts';
-import { disk, everything, folder, isLinuxRoot, makeReadOnly, start } from './rig.ts';
+import { disk, everything, folder, isLinuxRoot, makeReadOnly, program, start } from './rig.ts';
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 16, minute)).toISOString();
 const withBeat =
@@ -82,6 +83,16 @@ describe('the state file', () => {
     );
     expect(withoutLocks(everything(outputs))).toEqual(withoutLocks(before));
     updateState(withBeat(30));
+  });
+
+  it('is rid of what killed writers left, at the next change', async () => {
+    const { outputs, updateState } = await opened();
+    const left = [statePath(outputs), copyPath(outputs)].map((path) => join(outputs, `.${basename(path)}.12-ab.tmp`));
+    for (const path of left) writeFileSync(path, 'half');
+    readState(outputs);
+    expect(left.every((path) => existsSync(path))).toBe(true);
+    updateState(withBeat(10));
+    expect(left.some((path) => existsSync(path))).toBe(false);
   });
 
   it('keeps unknown fields, their order, and odd names of groups', async () => {
@@ -262,6 +273,27 @@ describe('StorageError', () => {
       expect(seen.done).toBeGreaterThan(3);
     },
   );
+});
+
+const hasStrace = process.platform === 'linux' && spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
+
+it.skipIf(!hasStrace)('syncs the new file before it takes its place, and the folder after', async () => {
+  const { outputs, updateState } = await opened();
+  updateState(withBeat(10));
+  const counting = [process.execPath, await program(), 'count', outputs];
+  const { stderr } = spawnSync('strace', ['-f', '-y', '-e', 'trace=fsync,rename,link', ...counting], {
+    encoding: 'utf8',
+  });
+  const calls = stderr.split('\n').filter((line) => line.includes(outputs) && line.endsWith(' = 0'));
+  const state = 'master_scheduler_state.json';
+  const order = [
+    /fsync\(\d+<.*\/\.master_scheduler_state\.json\.\d+-\w+\.tmp>\)/,
+    new RegExp(`link\\(".*/${state}", ".*\\.tmp"\\)`),
+    new RegExp(`rename\\(".*\\.tmp", ".*/${state}\\.bak"\\)`),
+    new RegExp(`rename\\(".*\\.tmp", ".*/${state}"\\)`),
+    new RegExp(`fsync\\(\\d+<${outputs}>\\)`),
+  ];
+  expect(calls).toEqual(order.map((pattern) => expect.stringMatching(pattern)));
 });
 
 describe('many processes', () => {

@@ -6,9 +6,9 @@ import { until } from './job.ts';
 
 const isLinux = process.platform === 'linux';
 
-/** A process that lives until the test ends; resolved when it runs its program. */
+/** A process that lives until the test ends, in the midst of its program: one that begins another shows no environment. */
 async function spawnSleeper(env: NodeJS.ProcessEnv = {}): Promise<number> {
-  const child = spawn('sh', ['-c', 'echo; exec sleep 60'], { env: { PATH: process.env.PATH, ...env } });
+  const child = spawn('sh', ['-c', 'echo; read x'], { env: { PATH: process.env.PATH, ...env } });
   onTestFinished(() => void child.kill('SIGKILL'));
   await once(child.stdout, 'data');
   return child.pid as number;

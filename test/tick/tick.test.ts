@@ -18,6 +18,8 @@ function workspaceOf(groups: Record<string, object | string>, more: object = {})
   return workspace;
 }
 
+/** A busy machine takes its time. */
+const patient = { timeout: 20_000 };
 const shell = (line: string, more: object = {}) => ({ scripts: [{ name: 'only', shell: line, ...more }] });
 
 describe('a tick', () => {
@@ -300,7 +302,7 @@ describe('a tick that dies', () => {
 
     const second = workspace.start(['tick', '--json']);
     await expect
-      .poll(() => (workspace.has('outputs/master_scheduler.log') ? workspace.log() : ''))
+      .poll(() => (workspace.has('outputs/master_scheduler.log') ? workspace.log() : ''), patient)
       .toMatch(/still runs \(pid \d+\)/);
     release(workspace, 'gate');
     const { stdout, code } = await second.done;
@@ -350,7 +352,9 @@ describe('a tick that dies', () => {
     makeGate(workspace, 'gate');
     for (const interruptions of [1, 2, 3]) {
       const tick = workspace.start(['tick']);
-      await expect.poll(() => workspace.ledger().filter((line) => line === 'two begins').length).toBe(interruptions);
+      await expect
+        .poll(() => workspace.ledger().filter((line) => line === 'two begins').length, patient)
+        .toBe(interruptions);
       tick.child.kill('SIGKILL');
       await tick.done;
       const { folder = '' } = workspace.state().leases?.main ?? {};

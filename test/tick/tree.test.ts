@@ -14,7 +14,7 @@ async function spawnGroup(text: string, marks: readonly string[]): Promise<{ chi
   const marked = Object.fromEntries(marks.map((mark) => mark.split('=')));
   const child = spawn('sh', ['-c', text], { detached: true, env: { PATH: process.env.PATH, ...marked } });
   onTestFinished(() => {
-    for (const pid of [child.pid as number, ...pids]) {
+    for (const pid of [-(child.pid as number), child.pid as number, ...pids]) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {}
@@ -57,9 +57,9 @@ describe('ending a tree', () => {
   });
 
   it('ends what forks faster than it is looked at', async () => {
-    // Each generation ignores SIGTERM, starts the next and is gone.
-    const text = `f() { trap '' TERM; f & }; f & echo $$; wait; sleep 60`;
-    const { child } = await spawnGroup(text, []);
+    // Each generation ignores SIGTERM, starts the next and is gone; there is an end to it, should this test fail.
+    const chain = 'CHAIN=[ $1 -gt 0 ] && sh -c "$CHAIN" x $(($1 - 1)) &';
+    const { child } = await spawnGroup(`trap '' TERM; echo $$; sh -c "$CHAIN" x 5000; sleep 60`, [chain]);
     expect(await endTree({ leader: leaderOf(child), marks: marksOf(newRun(), 'it', 1) }, 100)).toEqual([]);
     expect(living().filter(({ group }) => group === child.pid)).toEqual([]);
   });

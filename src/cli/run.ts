@@ -1,0 +1,85 @@
+import { resolve } from 'node:path';
+import type { Group } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { suggest } from '../config/problems.ts';
+import { UsageError } from '../errors.ts';
+import { openStore } from '../state/store.ts';
+import { type HandReport, runByHand } from '../tick/hand.ts';
+import { makeTeller } from '../tick/teller.ts';
+import { makeTickId } from '../tick/tick.ts';
+import { readDuration } from './argument.ts';
+import { findGroup } from './pause.ts';
+import { listenForStop } from './stop.ts';
+import { printLine, tellTerminal } from './terminal.ts';
+
+export interface RunFlags {
+  readonly withDependencies?: boolean;
+  readonly ignoreDependencies?: boolean;
+  readonly wait?: string;
+  readonly json?: boolean;
+}
+
+/** `rhythm run GROUP[/SCRIPT]`: 0 where it succeeded, 1 where it failed or may not run, 75 where its lane is held. */
+export async function run(workspace: string, target: string, flags: RunFlags): Promise<number> {
+  if (flags.withDependencies && flags.ignoreDependencies) {
+    throw new UsageError('--with-dependencies and --ignore-dependencies exclude each other.');
+  }
+  const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
+  const stop = listenForStop();
+  const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
+  const now = Date.now();
+  const [name = '', ...rest] = target.split('/');
+  const group = findGroup(config, name);
+  const only = rest.length === 0 ? null : findScript(group, rest.join('/'));
+  const teller = makeTeller(config, process.env, (event) => {
+    if (!flags.json) tellTerminal(event);
+  });
+  try {
+    const onNotice = (text: string) => teller.emit({ kind: 'notice', text });
+    const store = await openStore({ outputs: config.outputs, onNotice });
+    const dependencies = flags.withDependencies ? 'run' : flags.ignoreDependencies ? 'ignore' : 'check';
+    const session = { config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, teller };
+    const report = await runByHand({ group: group.name, dependencies }, only, session, wait);
+    await teller.flush();
+    if (flags.json) printLine(JSON.stringify(documentReport(report), null, 2));
+    else for (const line of describeReport(report, target, only !== null)) printLine(line);
+    return stop.exitCode() ?? exitCodeOf(report);
+  } finally {
+    teller.close();
+    stop.ignore();
+  }
+}
+
+function findScript(group: Group, name: string): string {
+  const names = group.scripts.map((script) => script.name);
+  if (names.includes(name)) return name;
+  const some = names.length === 0 ? '; it has none.' : `; its scripts are ${names.join(', ')}.`;
+  throw new UsageError(`${group.name} has no script ${JSON.stringify(name)}${suggest(name, names) || some}`);
+}
+
+function exitCodeOf(report: HandReport): number {
+  if (report.kind === 'lanes-held') return 75;
+  if (report.kind === 'blocked') return 1;
+  return [...report.runs.values()].every(({ outcome }) => outcome === 'succeeded') ? 0 : 1;
+}
+
+function describeReport(report: HandReport, target: string, isScript: boolean): string[] {
+  if (report.kind === 'lanes-held') return [`${target} was not run.`];
+  if (report.kind === 'blocked') {
+    const why = report.because.join(', and ');
+    return [`${target} was not run: ${why}. --with-dependencies runs them first, --ignore-dependencies does without.`];
+  }
+  if (isScript) return ["A single script by hand: no beat is consumed, and the group's last run stays what it was."];
+  const runs = 'runs' in report.answer ? report.answer.runs : [];
+  return runs.map(({ group, beat }) =>
+    beat === null
+      ? `${group.name}: no beat was due, so none is consumed.`
+      : `${group.name}: its beat ${new Date(beat).toISOString()} was due and is consumed.`,
+  );
+}
+
+function documentReport(report: HandReport) {
+  if (report.kind !== 'ran') return { schemaVersion: 1, ...report };
+  const runs = [...report.runs].map(([group, record]) => ({ group, ...record }));
+  return { schemaVersion: 1, kind: report.kind, runs };
+}

@@ -1,0 +1,64 @@
+import type { Config, Group } from '../config/config.ts';
+import { type Blocker, type HeldLanes, judgeLastRun, type Plan } from './decide.ts';
+import { buildGraph, executionOrder } from './graph.ts';
+
+/** What a person asks for: a group, and what is to be done about what it depends on. */
+export interface Request {
+  readonly group: string;
+  /** `check`: run only if they allow it; `run`: run them first, too; `ignore`: run whatever they say. */
+  readonly dependencies: 'check' | 'run' | 'ignore';
+}
+
+/** A run that a person asked for. */
+export interface AskedRun {
+  readonly group: Group;
+  /** The beat that it consumes, ms; null where none is due. */
+  readonly beat: number | null;
+  readonly missedBeats: number;
+}
+
+/** Either the runs, in order, or what stands against them. */
+export type Answer = { readonly runs: readonly AskedRun[] } | { readonly blockers: readonly Blocker[] };
+
+/**
+ * Decides what to run for a person, on the plan that a tick would follow now. A beat that is due is consumed, be it held
+ * back or too late; a group that is paused or disabled runs all the same, since a person asks for it by name.
+ */
+export function decideRequest(request: Request, plan: Plan, config: Config, held: HeldLanes): Answer {
+  const graph = buildGraph(config);
+  const wanted = graph.indexOf.get(request.group) as number;
+  const chosen = new Set([wanted]);
+  if (request.dependencies === 'run') {
+    for (const index of chosen) {
+      for (const dependency of graph.groups[index]?.dependsOn ?? []) {
+        const earlier = graph.indexOf.get(dependency.group) as number;
+        if (graph.groups[earlier]?.enabled) chosen.add(earlier);
+      }
+    }
+  }
+  if (request.dependencies === 'check') {
+    const blockers = findBlockers(graph.groups[wanted] as Group, plan, config, held);
+    if (blockers.length > 0) return { blockers };
+  }
+  const decisions = new Map(plan.decisions.map((decision) => [decision.group, decision]));
+  const runs = executionOrder(graph, chosen).map((index): AskedRun => {
+    const group = graph.groups[index] as Group;
+    const decision = decisions.get(group.name);
+    const again = decision?.reason === 'retry-due' || decision?.reason === 'resume-interrupted';
+    const consumed = again || decision?.beat == null;
+    return { group, beat: consumed ? null : decision.beat, missedBeats: consumed ? 0 : decision.missedBeats };
+  });
+  return { runs };
+}
+
+function findBlockers(group: Group, plan: Plan, config: Config, held: HeldLanes): Blocker[] {
+  const running = new Set(held.values());
+  const enabled = new Set(config.groups.filter((other) => other.enabled).map(({ name }) => name));
+  return group.dependsOn.flatMap((dependency): Blocker[] => {
+    const name = dependency.group;
+    if (!enabled.has(name)) return [];
+    if (running.has(name)) return [{ group: name, reason: 'dependency-running' }];
+    const reason = judgeLastRun(dependency, plan.entries.get(name) ?? {}, plan.at);
+    return reason === null ? [] : [{ group: name, reason }];
+  });
+}

@@ -1,0 +1,63 @@
+import { type Blocker, meets } from '../plan/decide.ts';
+import type { RunRecord } from '../state/schema.ts';
+import type { Lanes } from './lane.ts';
+import { type RunOrder, runGroup } from './run.ts';
+import type { Session } from './session.ts';
+
+/**
+ * Carries out runs that were decided on: within a lane one after another, lanes side by side, and no group before those
+ * that it comes after. A group whose dependency is among them and does not end as it asks is not run. Answers with what
+ * became of those that ran, by name. Throws what the first of them threw, once all have ended.
+ *
+ * @param orders each after those that it has to wait for
+ * @param onSkip is told of each that is not run, and of what blocks it
+ */
+export async function runOrders(
+  orders: readonly RunOrder[],
+  lanes: Lanes,
+  session: Session,
+  onSkip: (order: RunOrder, blockers: readonly [Blocker, ...Blocker[]]) => void,
+): Promise<ReadonlyMap<string, RunRecord>> {
+  const runs = new Map<string, RunRecord>();
+  const skipped = new Set<string>();
+  const ends = new Map<string, Promise<void>>();
+  const lastInLane = new Map<string, Promise<void>>();
+  // One lane that can't record stops the others from starting what could not be recorded either.
+  const failed = new AbortController();
+  const stop = AbortSignal.any([session.stop, failed.signal]);
+
+  const findBlockers = ({ group }: RunOrder) =>
+    group.dependsOn.flatMap((dependency): Blocker[] => {
+      const name = dependency.group;
+      if (!ends.has(name)) return [];
+      const outcome = skipped.has(name) ? null : runs.get(name)?.outcome;
+      if (outcome == null) return [{ group: name, reason: 'dependency-skipped' }];
+      return meets(dependency, outcome) ? [] : [{ group: name, reason: 'dependency-failed' }];
+    });
+
+  for (const order of orders) {
+    const { group } = order;
+    const before = [...group.dependsOn.map((dependency) => dependency.group), ...group.after];
+    const gates = [lastInLane.get(group.lane), ...before.map((name) => ends.get(name))];
+    const end = Promise.all(gates).then(async () => {
+      if (stop.aborted) return;
+      const [first, ...rest] = findBlockers(order);
+      if (first !== undefined) {
+        skipped.add(group.name);
+        onSkip(order, [first, ...rest]);
+        return;
+      }
+      const run = await runGroup(order, { ...session, stop });
+      if (run !== null) runs.set(group.name, run);
+    });
+    end.catch(() => failed.abort());
+    ends.set(group.name, end);
+    lastInLane.set(group.lane, end);
+  }
+  // A lane whose work is done is free for others, however long the rest takes.
+  for (const [lane, last] of lastInLane) last.finally(() => lanes.release(lane)).catch(() => undefined);
+  const results = await Promise.allSettled(ends.values());
+  const rejected = results.find((result) => result.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
+  return runs;
+}
