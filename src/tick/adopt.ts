@@ -19,7 +19,7 @@ import { secretsOf } from './redact.ts';
 import { endRecord } from './run.ts';
 import { judgeEnd } from './script.ts';
 import type { Session } from './session.ts';
-import { endTree } from './tree.ts';
+import { endTree, marksOf } from './tree.ts';
 
 /** Between two looks at an orphan, ms. */
 const lookEvery = 200;
@@ -48,7 +48,9 @@ export async function adoptRun(lane: string, session: Session): Promise<void> {
     const script = group.scripts.find(({ name }) => name === lease.script);
     // A script that had not begun to write has no output to seal.
     if (finding.evidence.attempt !== null) {
-      await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), false);
+      const marks = marksOfScript(lease, finding.evidence);
+      const isStillWritten = living().some(({ pid }) => carries(pid, marks));
+      await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), isStillWritten);
     }
   }
   const run = settleRun(lease, group, finding);
@@ -88,9 +90,9 @@ function foresee(lease: Lease, config: Config): Finding {
 async function followOrphan(lease: Lease, group: LeasedGroup, session: Session): Promise<Finding> {
   const { config, stop, hurry, teller } = session;
   const script = group.scripts.find(({ name }) => name === lease.script);
-  const marks = [`RHYTHM_RUN_ID=${lease.runId}`, `RHYTHM_SCRIPT=${lease.script}`];
   let announced = false;
   for (;;) {
+    const marks = marksOfScript(lease, evidenceOf(lease, config));
     const pids = findOrphan(evidenceOf(lease, config), marks);
     // Read after looking for processes: one that has just ended has left its status by now.
     const evidence = evidenceOf(lease, config);
@@ -107,6 +109,14 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
     }
     await sleep(lookEvery, undefined, { signal: stop }).catch(() => undefined);
   }
+}
+
+/** What its processes carry: those of an earlier attempt, or of an earlier script, that were let live are none of them. */
+function marksOfScript(lease: Lease, { attempt }: Evidence): string[] {
+  const name = lease.script ?? '';
+  return attempt === null
+    ? [`RHYTHM_RUN_ID=${lease.runId}`, `RHYTHM_SCRIPT=${name}`]
+    : marksOf(lease.runId, name, attempt);
 }
 
 /**
@@ -158,7 +168,7 @@ function settleScript(lease: Lease, group: LeasedGroup, { evidence, ended }: Fin
   return {
     name: lease.script ?? '',
     ...end,
-    outcome: ended ?? judged?.outcome ?? 'interrupted',
+    outcome: ended ?? (evidence.isTimedOut ? 'timed-out' : (judged?.outcome ?? 'interrupted')),
     message:
       judged?.message ??
       (ended === null ? 'its tick died, and how it ended is not known' : 'its tick died; ended by the next one'),

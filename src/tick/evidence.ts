@@ -89,11 +89,13 @@ export function filesOf(folder: string, number: number, scriptName: string): Scr
 
 /**
  * Begins the evidence of an attempt: empties that of an earlier one and writes the instant, in ms since the epoch. Both
- * files are readable by the owner's group at most; the wrapper appends to them as they are. Throws a StorageError.
+ * files are readable by the owner's group at most; the wrapper appends to them as they are. Neither is left empty, for
+ * what is appended then lies in a block of the disk that the file has already: it finds room even where the disk has
+ * filled up meanwhile. Throws a StorageError.
  */
 export function beginEvidence(files: ScriptFiles, instant: number): void {
   const contents = [
-    [files.exit, ''],
+    [files.exit, '\n'],
     [files.pid, `from ${instant}\n`],
   ] as const;
   for (const [file, content] of contents) {
@@ -129,7 +131,10 @@ export function readEvidence(folder: string, number: number, scriptName: string)
   if (attempt === undefined || pid === undefined || boot === undefined) {
     return { attempt: null, leader: null, startedAt: null, isTimedOut: false, exit: null };
   }
-  const [ofAttempt, status] = readLines(files.exit)[0]?.split(' ') ?? [];
+  const [ofAttempt, status] =
+    readLines(files.exit)
+      .find((line) => line !== '')
+      ?.split(' ') ?? [];
   const hasEnded = status !== undefined && ofAttempt === attempt && !lines.includes('interrupted');
   return {
     attempt: Number(attempt),

@@ -25,8 +25,10 @@ export interface RunOrder {
 /**
  * Runs a group: its scripts one after another, the lease on disk before the first, the outcome after the last. Null
  * where the beat turns out to be consumed already, by a command that changed the state since the plan was made.
+ *
+ * @param halt when aborted, no further script starts; the one that runs is left to end by itself
  */
-export async function runGroup(order: RunOrder, session: Session): Promise<RunRecord | null> {
+export async function runGroup(order: RunOrder, session: Session, halt?: AbortSignal): Promise<RunRecord | null> {
   const { group } = order;
   const run = startRecord(order, session);
   if (run === null) return null;
@@ -45,7 +47,7 @@ export async function runGroup(order: RunOrder, session: Session): Promise<RunRe
       if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
       continue;
     }
-    if (session.stop.aborted) {
+    if (session.stop.aborted || halt?.aborted) {
       complete = false;
       break;
     }
