@@ -16,7 +16,9 @@ await build({
   // Native code and programs stay in node_modules; so does what is found through its package's own path.
   external: ['esbuild', 'tsx', 'fs-native-extensions'],
   // Bundled CommonJS packages ask for Node's own modules through `require`.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
+  },
   sourcemap: 'linked',
   legalComments: 'linked',
   logLevel: 'warning',

@@ -1,7 +1,7 @@
 import { defineConfig } from 'rhythm-scheduler';
 
 // The example workspace: five groups that look after the machine they run on. Try `rhythm tick --dry-run` to see what
-// would run now, and why; `rhythm graph` draws the dependencies.
+// would run now, and why.
 export default defineConfig({
   // For calendars (`daily`, `cron`). An interval (`every`) needs no time zone: its beats lie on a fixed grid in UTC.
   timezone: 'UTC',

@@ -1,14 +1,20 @@
+import { alg, Graph } from 'graphlib';
+
 /** For each node, in order, the nodes that it waits for. */
 export type Edges = ReadonlyMap<string, readonly string[]>;
 
 /** More cycles than this help nobody; a graph that is one tangle would yield thousands. */
 const mostCycles = 100;
+/** graphlib keeps its nodes as properties of objects, where `constructor` means something already. */
+const prefix = 'g:';
 
 /**
  * Finds the cycles of a graph: a shortest one through the first node of each tangle, and, with its edges taken away,
  * those that are left, so that each is told once and none shares an edge with another. Each begins with its node that
- * comes first in `edges` and is not closed (`[a, b]` for `a → b → a`). At most 100 are returned. Iterative, because
- * chains of 10,000 nodes are real and the call stack ends before.
+ * comes first in `edges` and is not closed (`[a, b]` for `a → b → a`). At most 100 are returned.
+ *
+ * The tangles are found by ourselves: graphlib's search for them is recursive, and chains of 10,000 nodes are real. Only
+ * what is tangled is given to the library, which takes seconds to store a large graph.
  */
 export function findCycles(edges: Edges): string[][] {
   const order = new Map([...edges.keys()].map((node, index) => [node, index]));
@@ -17,12 +23,18 @@ export function findCycles(edges: Edges): string[][] {
   );
   const placeOf = (node: string | undefined): number => order.get(node ?? '') ?? 0;
   const tangles = findTangles([...left.keys()], left);
+  const graph = new Graph();
+  for (const node of tangles.flat()) {
+    for (const target of left.get(node) ?? []) graph.setEdge(prefix + node, prefix + target);
+  }
   const cycles: string[][] = [];
   for (let tangle = tangles.pop(); tangle && cycles.length < mostCycles; tangle = tangles.pop()) {
     const start = tangle.reduce((first, node) => (placeOf(node) < placeOf(first) ? node : first));
-    const cycle = findShortestCycle(start, left);
+    const cycle = findShortestCycle(start, graph);
     cycle.forEach((node, index) => {
-      left.get(node)?.delete(cycle[(index + 1) % cycle.length] ?? start);
+      const target = cycle[(index + 1) % cycle.length] ?? start;
+      left.get(node)?.delete(target);
+      graph.removeEdge(prefix + node, prefix + target);
     });
     cycles.push(cycle);
     for (const rest of findTangles(tangle, left)) tangles.push(rest);
@@ -74,24 +86,12 @@ function findTangles(nodes: readonly string[], edges: Targets): string[][] {
   return tangles;
 }
 
-/** A shortest cycle through a node that lies on one, breadth first. */
-function findShortestCycle(start: string, edges: Targets): string[] {
-  const cameFrom = new Map<string, string>();
-  const queue = [start];
-  for (const node of queue) {
-    for (const target of edges.get(node) ?? []) {
-      if (target === start) {
-        const cycle = [node];
-        for (let at = node; at !== start; ) {
-          at = cameFrom.get(at) ?? start;
-          cycle.push(at);
-        }
-        return cycle.reverse();
-      }
-      if (cameFrom.has(target)) continue;
-      cameFrom.set(target, node);
-      queue.push(target);
-    }
-  }
-  return [start];
+/** A shortest cycle through a node that lies on one: from it to the nearest of those that lead back to it. */
+function findShortestCycle(start: string, graph: Graph): string[] {
+  const paths = alg.dijkstra(graph, prefix + start);
+  const distanceOf = (node: string): number => paths[node]?.distance ?? Number.POSITIVE_INFINITY;
+  const [last] = (graph.predecessors(prefix + start) ?? []).sort((one, other) => distanceOf(one) - distanceOf(other));
+  const cycle: string[] = [];
+  for (let at = last; at !== undefined && at !== prefix + start; at = paths[at]?.predecessor) cycle.push(at);
+  return [start, ...cycle.reverse().map((node) => node.slice(prefix.length))];
 }

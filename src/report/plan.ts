@@ -139,7 +139,8 @@ export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): st
 /** The sentence of a tick with nothing to run: and when something will be due. */
 export function nothingRuns(plan: Plan, config: Config): string {
   const next = nextDue(plan);
-  const held = plan.decisions.some(({ decision }) => decision === 'skip') ? 'Nothing can run now' : 'Nothing is due';
+  const isHeld = plan.decisions.some(({ decision, reason }) => decision === 'skip' || reason === 'lane-held');
+  const held = isHeld ? 'Nothing can run now' : 'Nothing is due';
   if (next === null) return `${held}, and no beat lies ahead.`;
   const wait = formatDuration(Math.ceil((next.at - plan.at) / 60_000) * 60_000);
   return `${held}; next: ${next.groups.join(', ')} at ${formatInstant(next.at, plan.at, config.timezone)} (${config.timezone}), in ${wait}.`;

@@ -22,9 +22,9 @@ export async function runOrders(
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();
   const lastInLane = new Map<string, Promise<void>>();
-  // One lane that can't record stops the others from starting what could not be recorded either.
+  // One lane that can't record stops the others from starting what could not be recorded either. What they run already
+  // is left to end by itself, for its status reaches the disk all the same.
   const failed = new AbortController();
-  const stop = AbortSignal.any([session.stop, failed.signal]);
 
   const findBlockers = ({ group }: RunOrder) =>
     group.dependsOn.flatMap((dependency): Blocker[] => {
@@ -40,14 +40,14 @@ export async function runOrders(
     const before = [...group.dependsOn.map((dependency) => dependency.group), ...group.after];
     const gates = [lastInLane.get(group.lane), ...before.map((name) => ends.get(name))];
     const end = Promise.all(gates).then(async () => {
-      if (stop.aborted) return;
+      if (session.stop.aborted || failed.signal.aborted) return;
       const [first, ...rest] = findBlockers(order);
       if (first !== undefined) {
         skipped.add(group.name);
         onSkip(order, [first, ...rest]);
         return;
       }
-      const run = await runGroup(order, { ...session, stop });
+      const run = await runGroup(order, session, failed.signal);
       if (run !== null) runs.set(group.name, run);
     });
     end.catch(() => failed.abort());

@@ -107,12 +107,12 @@ function applyPlan(state: State, plan: Plan, tick: string): Change {
   for (const decision of plan.decisions) {
     const { group } = decision;
     let entry = plan.entries.get(group) as GroupState;
-    for (const observation of plan.observations.get(group) ?? []) {
-      if (observation.type !== 'reset') lines.push({ at, type: 'seen', tick, group, entry });
-      else {
-        const to = observation.to === null ? '' : isoOf(observation.to);
-        lines.push({ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry });
-      }
+    const observations = plan.observations.get(group) ?? [];
+    if (observations.some(({ type }) => type !== 'reset')) lines.push({ at, type: 'seen', tick, group, entry });
+    for (const observation of observations) {
+      if (observation.type !== 'reset') continue;
+      const to = observation.to === null ? '' : isoOf(observation.to);
+      lines.push({ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry });
     }
     if (decision.decision === 'expire') {
       const { missedBeats } = decision;

@@ -72,7 +72,7 @@ const situations = fc.record({
 
 describe('every plan', () => {
   it('decides every group once, runs dependencies before dependents and is the same each time', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(situations, ({ config, state, now, held }) => {
         const before = structuredClone(state);
         const plan = planTick(config, state, now, held);
@@ -91,7 +91,7 @@ describe('every plan', () => {
   });
 
   it('leaves out no due group whose dependencies allow it, and names what blocks the others', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(situations, ({ config, state, now, held }) => {
         const plan = planTick(config, state, now, held);
         const of = new Map(plan.decisions.map((decision) => [decision.group, decision]));
@@ -113,7 +113,7 @@ describe('every plan', () => {
   });
 
   it('never has a consumed beat due again, and a skipped group keeps its beat', () => {
-    fc.assert(
+    void fc.assert(
       fc.property(situations, fc.integer({ min: 0, max: 3 * 60 }), ({ config, state, now }, minutes) => {
         const plan = planTick(config, state, now);
         const next = new Map(plan.entries);
