@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, Group, Script } from '../config/config.ts';
@@ -46,8 +47,8 @@ export async function adoptRun(lane: string, session: Session): Promise<void> {
   if (finding !== null) {
     const files = filesOf(runFolder(lease, config), numberOf(lease), lease.script ?? '');
     const script = group.scripts.find(({ name }) => name === lease.script);
-    // A script that had not begun to write has no output to seal.
-    if (finding.evidence.attempt !== null) {
+    // A script that had not begun to write has no output to seal, and somebody may have removed it.
+    if (existsSync(files.log)) {
       const marks = marksOfScript(lease, finding.evidence);
       const isStillWritten = living().some(({ pid }) => carries(pid, marks));
       await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), isStillWritten);

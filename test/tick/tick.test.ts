@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEvidence } from '../../src/tick/evidence.ts';
 import { identify } from '../../src/tick/process.ts';
 import { gate, hasFaketime, isLinux, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';
@@ -370,6 +371,84 @@ describe('a tick that dies', () => {
       lastRun: { outcome: 'failed' },
     });
   });
+});
+
+describe('a lease that was left behind', () => {
+  /** What a tick of version 0.1.0 left when it was killed in the midst of its second script; paths and ids as they were. */
+  const frozen = {
+    schemaVersion: 1,
+    lastTick: { id: '20261122T160000-aaaaaa', pid: 4242, startedAt: '2026-11-22T16:00:00.000Z' },
+    groups: {
+      g: {
+        firstSeenAt: '2026-11-20T00:00:00.000Z',
+        schedule: { every: '1d' },
+        lastBeat: '2026-11-22T00:00:00.000Z',
+        interruptions: 0,
+        retry: null,
+      },
+    },
+    leases: {
+      main: {
+        group: 'g',
+        runId: '20261122T160000-0badcafe',
+        beat: '2026-11-22T00:00:00.000Z',
+        missedBeats: 0,
+        tick: '20261122T160000-aaaaaa',
+        pid: 4242,
+        processStartedAt: '12345',
+        boot: '00000000-0000-0000-0000-000000000000',
+        since: '2026-11-22T16:00:00.000Z',
+        until: '2026-11-22T18:00:00.000Z',
+        folder: 'runs/2026-11-22/g-20261122T160000-0badcafe',
+        runStartedAt: '2026-11-22T16:00:00.000Z',
+        spentMs: 0,
+        scripts: [{ name: 'one', outcome: 'succeeded', exitCode: 0, signal: null, attempts: 1, durationMs: 5 }],
+        script: 'two',
+        number: 2,
+      },
+    },
+  };
+  const groups = {
+    g: {
+      every: '1d',
+      scripts: [
+        { name: 'one', shell: note('one') },
+        { name: 'two', shell: note('two') },
+        { name: 'three', shell: note('three') },
+      ],
+    },
+  };
+
+  it.runIf(hasFaketime)(
+    'by an earlier generation is understood: its run goes on at the script that was cut off',
+    async () => {
+      const workspace = workspaceOf(groups);
+      workspace.write('outputs/master_scheduler_state.json', JSON.stringify(frozen));
+      const tick = await workspace.tick({ at: '2026-11-22T16:05:00Z' });
+      expect(tick.groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
+      expect(workspace.ledger()).toEqual(['two', 'three']);
+      expect(workspace.state().groups?.g?.lastRun?.id).toBe('20261122T160000-0badcafe');
+    },
+  );
+
+  it.runIf(hasFaketime && isLinux)(
+    'names a pid that another process bears now: that one is left in peace',
+    async () => {
+      const workspace = workspaceOf(groups);
+      workspace.write('outputs/master_scheduler_state.json', JSON.stringify(frozen));
+      const innocent = spawn('sleep', ['600'], { detached: true, stdio: 'ignore' });
+      onTestFinished(() => void innocent.kill('SIGKILL'));
+      const { boot, startedAt } = identify(innocent.pid as number) as { boot: string; startedAt: string };
+      const folder = `outputs/${frozen.leases.main.folder}`;
+      // The same pid in the same boot, started at another time.
+      workspace.write(`${folder}/2-two.pid`, `1 ${innocent.pid} ${boot} ${Number(startedAt) - 100}\n`);
+      workspace.write(`${folder}/2-two.exit`, '');
+      const tick = await workspace.tick({ at: '2026-11-22T19:00:00Z' });
+      expect(tick.groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
+      expect(identify(innocent.pid as number)?.startedAt).toBe(startedAt);
+      expect(workspace.ledger()).toEqual(['two', 'three']);
+    },
+  );
 });
 
 describe('a tick that is told to stop', () => {
