@@ -136,8 +136,15 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// A reader that goes away (`rhythm … | head`) is no reason to fail.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-process.exitCode = await main(process.argv.slice(2));
+// A reader that goes away (`rhythm … | head`) is no reason to fail; a full disk is, but none to leave a tick half done.
+let outputFailure: string | null = null;
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    if (outputFailure === null) process.stderr.write(`rhythm: what it prints can't be written (${error.message}).\n`);
+    outputFailure = error.message;
+    process.exitCode = 74;
+  });
+}
+const exitCode = await main(process.argv.slice(2));
+process.exitCode = outputFailure === null ? exitCode : 74;

@@ -39,7 +39,7 @@ export async function run(workspace: string, target: string, flags: RunFlags): P
     const store = await openStore({ outputs: config.outputs, onNotice });
     const dependencies = flags.withDependencies ? 'run' : flags.ignoreDependencies ? 'ignore' : 'check';
     const session = { config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, teller };
-    const report = await runByHand({ group: group.name, dependencies }, only, session, wait);
+    const report = await runByHand({ group: group.name, dependencies }, only, session, wait, Date.now);
     await teller.flush();
     if (flags.json) printLine(JSON.stringify(documentReport(report), null, 2));
     else for (const line of describeReport(report, target, only !== null)) printLine(line);
@@ -60,7 +60,7 @@ function findScript(group: Group, name: string): string {
 function exitCodeOf(report: HandReport): number {
   if (report.kind === 'lanes-held') return 75;
   if (report.kind === 'blocked') return 1;
-  return [...report.runs.values()].every(({ outcome }) => outcome === 'succeeded') ? 0 : 1;
+  return report.asked.every(({ group }) => report.runs.get(group)?.outcome === 'succeeded') ? 0 : 1;
 }
 
 function describeReport(report: HandReport, target: string, isScript: boolean): string[] {
@@ -70,12 +70,12 @@ function describeReport(report: HandReport, target: string, isScript: boolean): 
     return [`${target} was not run: ${why}. --with-dependencies runs them first, --ignore-dependencies does without.`];
   }
   if (isScript) return ["A single script by hand: no beat is consumed, and the group's last run stays what it was."];
-  const runs = 'runs' in report.answer ? report.answer.runs : [];
-  return runs.map(({ group, beat }) =>
-    beat === null
-      ? `${group.name}: no beat was due, so none is consumed.`
-      : `${group.name}: its beat ${new Date(beat).toISOString()} was due and is consumed.`,
-  );
+  return report.asked.map(({ group, beat }) => {
+    if (!report.runs.has(group)) return `${group} was not run, for what it depends on did not succeed.`;
+    return beat === null
+      ? `${group}: no beat was due, so none is consumed.`
+      : `${group}: its beat ${new Date(beat).toISOString()} was due and is consumed.`;
+  });
 }
 
 function documentReport(report: HandReport) {

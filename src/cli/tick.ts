@@ -45,8 +45,6 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
   const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
-  // The instant that rules the tick, read once.
-  const now = Date.now();
   const teller = makeTeller(config, process.env, (event) => {
     if (!flags.json) tellTerminal(event);
   });
@@ -55,20 +53,28 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
       outputs: config.outputs,
       onNotice: (text) => teller.emit({ kind: 'notice', text }),
     });
-    const report = await runTick({ config, store, now, wait, stop: stop.signal, hurry: stop.hurry, teller });
+    const report = await runTick({
+      config,
+      store,
+      readNow: Date.now,
+      wait,
+      stop: stop.signal,
+      hurry: stop.hurry,
+      teller,
+    });
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
     await teller.flush();
-    return stop.exitCode() ?? exitCodeOf(report, wait > 0);
+    return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
     teller.close();
     stop.ignore();
   }
 }
 
-function exitCodeOf({ outcome }: TickReport, waited: boolean): number {
+function exitCodeOf({ outcome, plan }: TickReport, waited: boolean): number {
   if (outcome === 'failed') return 1;
-  return outcome === 'lanes-held' && waited ? 75 : 0;
+  return waited && plan.decisions.some(({ reason }) => reason === 'lane-held') ? 75 : 0;
 }
 
 function summarise({ plan, runs }: TickReport, config: Config): string {

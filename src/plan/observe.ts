@@ -76,7 +76,10 @@ export function endPause(
   const from = Math.max(instantOf(entry.pausedAt) ?? upTo, consumedBeat(entry) ?? Number.NEGATIVE_INFINITY);
   const passed = latestBeat(schedule, upTo);
   if (passed === null || passed <= from) return { entry: resumed, passedBeats: 0 };
-  return { entry: { ...resumed, lastBeat: isoOf(passed) }, passedBeats: countBeats(schedule, from, passed) };
+  return {
+    entry: { ...resumed, lastBeat: isoOf(passed) },
+    passedBeats: countBeats(schedule, from, passed, Number.POSITIVE_INFINITY),
+  };
 }
 
 /** Whether an instant is later than the second beat after now. */

@@ -13,7 +13,7 @@ import {
   type ScriptRecord,
   type State,
 } from '../state/schema.ts';
-import { type Evidence, filesOf, readEvidence } from './evidence.ts';
+import { type Evidence, filesOf, noteEnding, readEvidence } from './evidence.ts';
 import { sealOutput } from './output.ts';
 import { carries, isSame, living } from './process.ts';
 import { secretsOf } from './redact.ts';
@@ -38,10 +38,10 @@ interface Finding {
  * for, and ended at its deadline; then the run takes the outcome that its scripts left on disk, or is `interrupted` where
  * some had not run yet, so that the plan goes on with it.
  */
-export async function adoptRun(lane: string, session: Session): Promise<void> {
+export async function adoptRun(lane: string, session: Session): Promise<RunRecord | null> {
   const { config, store } = session;
   const lease = leaseOf(store.readState().state, lane);
-  if (lease === undefined) return;
+  if (lease === undefined) return null;
   const group = groupOfLease(lease, lane, config);
   const finding = lease.script == null ? null : await followOrphan(lease, group, session);
   if (finding !== null) {
@@ -62,6 +62,7 @@ export async function adoptRun(lane: string, session: Session): Promise<void> {
     runId: lease.runId,
     outcome: counted.outcome ?? 'interrupted',
   });
+  return counted;
 }
 
 /**
@@ -105,6 +106,11 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
     }
     const isLate = Date.now() > deadlineOf(evidence, lease, script);
     if (isLate || stop.aborted) {
+      // Whoever reads the status that this leaves has to know what it stands for, should this tick die as well.
+      noteEnding(
+        filesOf(runFolder(lease, config), numberOf(lease), lease.script ?? ''),
+        isLate ? 'timed-out' : 'interrupted',
+      );
       await endTree({ leader: evidence.leader, marks }, script?.killAfter ?? 0, hurry);
       return { evidence: evidenceOf(lease, config), ended: isLate ? 'timed-out' : 'interrupted' };
     }
@@ -165,11 +171,14 @@ function settleScript(lease: Lease, group: LeasedGroup, { evidence, ended }: Fin
   const { exit, startedAt } = evidence;
   const end = { exitCode: exit?.exitCode ?? null, signal: exit?.signal ?? null };
   const judged = exit === null ? null : judgeEnd(script ?? { successExitCodes: [] }, end);
+  // A living tick would have tried again.
+  const hasTriesLeft = judged?.outcome === 'failed' && (evidence.attempt ?? 0) <= (script?.retries ?? 0);
   const files = filesOf(lease.folder ?? '', numberOf(lease), lease.script ?? '');
   return {
     name: lease.script ?? '',
     ...end,
-    outcome: ended ?? (evidence.isTimedOut ? 'timed-out' : (judged?.outcome ?? 'interrupted')),
+    outcome:
+      ended ?? (evidence.isTimedOut ? 'timed-out' : hasTriesLeft ? 'interrupted' : (judged?.outcome ?? 'interrupted')),
     message:
       judged?.message ??
       (ended === null ? 'its tick died, and how it ended is not known' : 'its tick died; ended by the next one'),

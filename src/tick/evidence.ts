@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
@@ -119,6 +119,11 @@ export function noteEnding(files: ScriptFiles, why: 'timed-out' | 'interrupted')
   } catch {
     // The outcome that this tick records does not depend on it.
   }
+}
+
+/** Removes what there is about a script's attempts, where there is anything. */
+export function forgetEvidence(files: ScriptFiles): void {
+  for (const file of [files.exit, files.pid]) rmSync(file, { force: true });
 }
 
 /** What there is about a script's last attempt. Reads only; what is missing or incomplete is null. */

@@ -1,16 +1,23 @@
 import type { Config, Group } from '../config/config.ts';
-import { type Answer, decideRequest, type Request } from '../plan/ask.ts';
+import { type Answer, type AskedRun, decideRequest, type Request } from '../plan/ask.ts';
 import { explainBlocker } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import { adoptRun } from './adopt.ts';
+import { noteObservations } from './hold.ts';
 import { takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
+import { pruneOutputs } from './prune.ts';
 import { record, type Session } from './session.ts';
 
 /** How a run by hand went. */
 export type HandReport =
-  | { readonly kind: 'ran'; readonly answer: Answer; readonly runs: ReadonlyMap<string, RunRecord> }
+  | {
+      readonly kind: 'ran';
+      /** In order, each with the beat that it consumes, ms. */
+      readonly asked: readonly { readonly group: string; readonly beat: number | null }[];
+      readonly runs: ReadonlyMap<string, RunRecord>;
+    }
   | { readonly kind: 'blocked'; readonly because: readonly string[] }
   | { readonly kind: 'lanes-held' };
 
@@ -19,51 +26,62 @@ export type HandReport =
  * tick's.
  *
  * @param only a single script, which neither consumes a beat nor counts as the group's run
+ * @param looking its instant serves to choose lanes; the one that rules is read once they are taken
  * @param wait how long to wait for lanes that are held, ms
  */
 export async function runByHand(
   request: Request,
   only: string | null,
-  session: Session,
+  looking: Session,
   wait: number,
+  readNow: () => number,
 ): Promise<HandReport> {
-  const { config, store, now, stop, teller } = session;
-  const preview = decide(request, session, new Map());
+  const { config, teller } = looking;
+  const preview = decide(request, looking);
   const needed = 'runs' in preview ? preview.runs.map(({ group }) => group.lane) : [laneOf(request.group, config)];
   const due = [...new Set(needed)];
-  const lanes = await takeLanes({ due, left: [] }, session, wait);
+  const lanes = await takeLanes({ due, left: [] }, looking, wait);
   try {
-    if (due.some((lane) => !lanes.taken.includes(lane))) return { kind: 'lanes-held' };
-    for (const lane of lanes.taken) if (!stop.aborted) await adoptRun(lane, session);
-    const { state } = store.readState();
-    const held = lanes.held(config, state);
-    const plan = planTick(config, state, now, held);
-    const answer = decideRequest(request, plan, config, held);
-    if ('blockers' in answer) {
-      return { kind: 'blocked', because: answer.blockers.map((blocker) => explainBlocker(blocker, plan, config)) };
-    }
-    // What a tick would have noticed about these groups is noticed now.
-    record(session, (before) => {
-      const seen = answer.runs.map(({ group }) => [group.name, plan.entries.get(group.name) ?? {}] as const);
-      return { state: { ...before, groups: { ...before.groups, ...Object.fromEntries(seen) } }, lines: [] };
+    if (due.some((lane) => !lanes.taken().includes(lane))) return { kind: 'lanes-held' };
+    for (const lane of lanes.taken()) await adoptRun(lane, looking);
+    const session: Session = { ...looking, now: readNow() };
+    let answer: Answer = { runs: [] };
+    let because: string[] = [];
+    record(session, (state) => {
+      const held = lanes.held(config, state);
+      const plan = planTick(config, state, session.now, held);
+      answer = decideRequest(request, plan, config, held);
+      if ('blockers' in answer) {
+        because = answer.blockers.map((blocker) => explainBlocker(blocker, plan, config));
+        return { state, lines: [] };
+      }
+      // What a tick would have noticed about these groups is noticed now.
+      const names = answer.runs.map(({ group }) => group.name);
+      const seen = names.map((name) => [name, plan.entries.get(name) ?? {}] as const);
+      return {
+        state: { ...state, groups: { ...state.groups, ...Object.fromEntries(seen) } },
+        lines: names.flatMap((name) => noteObservations(name, plan, session.tick)),
+      };
     });
+    if ('blockers' in answer) return { kind: 'blocked', because };
     await teller.open();
-    const orders = answer.runs.map((run) => ({
+    const orders = (answer as { runs: readonly AskedRun[] }).runs.map((run) => ({
       ...run,
-      ...(only === null ? {} : { only, beat: null, missedBeats: 0 }),
+      ...(only === null || run.group.name !== request.group ? {} : { only, beat: null, missedBeats: 0 }),
       reason: 'by-hand',
       because: 'by hand',
     }));
     const runs = await runOrders(orders, lanes, session, () => undefined);
+    pruneOutputs(runs, session);
     teller.check();
-    return { kind: 'ran', answer, runs };
+    return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };
   } finally {
     lanes.releaseAll();
   }
 }
 
-function decide(request: Request, { config, store, now }: Session, held: ReadonlyMap<string, string | null>): Answer {
-  return decideRequest(request, planTick(config, store.readState().state, now), config, held);
+function decide(request: Request, { config, store, now }: Session): Answer {
+  return decideRequest(request, planTick(config, store.readState().state, now), config, new Map());
 }
 
 function laneOf(name: string, config: Config): string {

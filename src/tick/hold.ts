@@ -1,3 +1,4 @@
+import type { Plan } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { type GroupState, isoOf } from '../state/schema.ts';
 
@@ -42,4 +43,18 @@ export function noteHold(
 function readHold(entry: GroupState): { reason: unknown; blockedBy: unknown } | null {
   const { held } = entry;
   return typeof held === 'object' && held !== null ? { reason: null, blockedBy: [], ...held } : null;
+}
+
+/** What a plan noticed about a group, for the history: that its entry changed, and a clock that was reset. */
+export function noteObservations(group: string, plan: Plan, tick: string): HistoryLine[] {
+  const entry = plan.entries.get(group) ?? {};
+  const at = isoOf(plan.at);
+  const observations = plan.observations.get(group) ?? [];
+  const resets = observations.flatMap((observation): HistoryLine[] => {
+    if (observation.type !== 'reset') return [];
+    const to = observation.to === null ? '' : isoOf(observation.to);
+    return [{ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry }];
+  });
+  const isSeen = observations.length > resets.length;
+  return isSeen ? [{ at, type: 'seen', tick, group, entry }, ...resets] : resets;
 }

@@ -7,7 +7,11 @@ import type { Session } from './session.ts';
 
 /** The lanes of one tick. */
 export interface Lanes {
-  readonly taken: readonly string[];
+  taken(): readonly string[];
+  /** Whether there was one to wait for. */
+  readonly waited: boolean;
+  /** Takes those of further lanes that are free, and answers with them. */
+  extend(names: readonly string[]): readonly string[];
   /** The lanes of a configuration that are not ours, by a state, and what runs in them. */
   held(config: Config, state: State): HeldLanes;
   /** Gives one lane up, so that others need not wait for the work in the rest. */
@@ -29,19 +33,31 @@ export async function takeLanes(
   const { config, tick, stop, store, teller } = session;
   const locks = new Map<string, Lock>();
   const end = performance.now() + wait;
+  let waited = false;
   // One order for all ticks, so that two that wait can't hold what the other one wants.
   for (const lane of [...due, ...left].sort()) {
     const path = lanePath(config.outputs, lane);
     const rest = due.includes(lane) ? end - performance.now() : 0;
-    const mayWait = () => rest > 0 && !isInside(lane, store.readState().state);
-    const lock = tryLock(path, { tick }) ?? (mayWait() ? await awaitLock(path, rest, { tick }, stop) : null);
+    let lock = tryLock(path, { tick });
+    if (lock === null && rest > 0 && !isInside(lane, store.readState().state)) {
+      waited = true;
+      lock = await awaitLock(path, rest, { tick }, stop);
+    }
     if (lock !== null) locks.set(lane, lock);
   }
   for (const lane of due.filter((name) => !locks.has(name))) {
     teller.emit({ kind: 'lane-held', lane, holder: describeLane(lane, store.readState().state, session) });
   }
   return {
-    taken: [...locks.keys()],
+    taken: () => [...locks.keys()],
+    waited,
+    extend(more) {
+      return more.filter((lane) => {
+        const lock = locks.has(lane) || due.includes(lane) ? null : tryLock(lanePath(config.outputs, lane), { tick });
+        if (lock !== null) locks.set(lane, lock);
+        return lock !== null;
+      });
+    },
     held(config, state) {
       const others = new Set(config.groups.map(({ lane }) => lane).filter((lane) => !locks.has(lane)));
       return new Map([...others].map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));

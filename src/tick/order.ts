@@ -1,3 +1,4 @@
+import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { Lanes } from './lane.ts';
@@ -22,6 +23,7 @@ export async function runOrders(
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();
   const lastInLane = new Map<string, Promise<void>>();
+  const groupOf = new Map(session.config.groups.map((group) => [group.name, group]));
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
   const failed = new AbortController();
@@ -37,8 +39,7 @@ export async function runOrders(
 
   for (const order of orders) {
     const { group } = order;
-    const before = [...group.dependsOn.map((dependency) => dependency.group), ...group.after];
-    const gates = [lastInLane.get(group.lane), ...before.map((name) => ends.get(name))];
+    const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
     const end = Promise.all(gates).then(async () => {
       if (session.stop.aborted || failed.signal.aborted) return;
       const [first, ...rest] = findBlockers(order);
@@ -60,4 +61,26 @@ export async function runOrders(
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return runs;
+}
+
+/** The ends of those that a group comes after: a group that does not run passes its order on. */
+function findEarlier(
+  group: Group,
+  ends: ReadonlyMap<string, Promise<void>>,
+  groupOf: ReadonlyMap<string, Group>,
+): Promise<void>[] {
+  const seen = new Set<string>();
+  const found: Promise<void>[] = [];
+  const open = [group];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    for (const name of [...at.dependsOn.map((dependency) => dependency.group), ...at.after]) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const end = ends.get(name);
+      const passer = groupOf.get(name);
+      if (end !== undefined) found.push(end);
+      else if (passer !== undefined) open.push(passer);
+    }
+  }
+  return found;
 }

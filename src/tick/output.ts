@@ -45,8 +45,9 @@ export function openOutput(file: string): Output {
 
 /** Appends a line of ours, such as `--- attempt 2 ---`, if there is output before it; it begins at a line's start. */
 export function separate(output: Output, text: string): void {
-  const reader = openSync(output.file, 'r');
+  let reader: number | null = null;
   try {
+    reader = openSync(output.file, 'r');
     const { size } = fstatSync(reader);
     if (size === 0) return;
     const last = Buffer.alloc(1);
@@ -55,7 +56,7 @@ export function separate(output: Output, text: string): void {
   } catch (cause) {
     throw storageError(`The output file ${output.file} can't be written`, cause);
   } finally {
-    closeSync(reader);
+    if (reader !== null) closeSync(reader);
   }
 }
 

@@ -1,38 +1,66 @@
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pruneHistory } from '../state/history.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { Session } from './session.ts';
 
-/** Output of one tick beyond this part of the size that is kept is reason enough to look at the whole. */
+/** Output beyond this part of the size that is kept is reason enough to look at the whole. */
 const largeShare = 1 / 20;
+const day = 86_400_000;
 
 /**
  * Prunes what has grown too old or too large: the history by age; the run files by age and by total size, oldest first.
- * To look at all of them costs time, so that happens once a day, and after a tick whose scripts printed a lot. What can't
- * be removed stays until the next time; only a history that can't be rewritten is an error.
+ * To look at all of them costs time, so that happens once a day, and when scripts have printed a lot since the last time;
+ * a small file beside them keeps both. What can't be removed stays until the next time; only a history that can't be
+ * rewritten is an error.
  */
 export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, store, now }: Session): void {
   const root = join(config.outputs, 'runs');
   const mine = [...runs.values()].map(({ folder }) => folder).filter((folder) => typeof folder === 'string');
-  const printed = mine.reduce((sum, folder) => sum + sizeOf(join(config.outputs, folder)), 0);
-  const isFirstOfDay = [...new Set(mine.map((folder) => folder.split('/')[1] ?? ''))].some(
-    (date) => list(join(root, date)).length <= runs.size,
-  );
-  if (!isFirstOfDay && printed < config.keep.runsSize * largeShare) return;
+  const printed = mine.reduce((sum, folder) => sum + sizeOf(join(config.outputs, folder)), readPrinted(root));
+  if (printed < config.keep.runsSize * largeShare) {
+    writePrinted(root, printed);
+    return;
+  }
   pruneHistory(config.outputs, config.keep.history, now);
 
   const inUse = Object.values(store.readState().state.leases ?? {}).map(({ folder }) => folder);
   const kept = new Set([...mine, ...inUse]);
-  const folders = list(root).flatMap((date) => list(join(root, date)).map((name) => measure(root, date, name)));
+  const folders = listDates(root).flatMap((date) => list(join(root, date)).map((name) => measure(root, date, name)));
   folders.sort((a, b) => b.newest - a.newest);
   let total = 0;
   for (const { folder, size, newest } of folders) {
     total += size;
-    const isTooOld = now - newest > config.keep.runs;
+    const isTooOld = Date.now() - newest > config.keep.runs;
     if ((isTooOld || total > config.keep.runsSize) && !kept.has(folder)) remove(join(config.outputs, folder));
   }
-  for (const date of list(root)) if (list(join(root, date)).length === 0) remove(join(root, date));
+  for (const date of listDates(root)) removeEmpty(join(root, date));
+  writePrinted(root, 0);
+}
+
+/** The bytes printed since the last pruning; without end where that was a day ago or is not known. */
+function readPrinted(root: string): number {
+  try {
+    const [pruned = '', printed = ''] = readFileSync(join(root, 'pruned'), 'utf8').split(' ');
+    const age = Date.now() - Date.parse(pruned);
+    return age >= 0 && age < day ? Number(printed) : Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
+function writePrinted(root: string, printed: number): void {
+  const file = join(root, 'pruned');
+  try {
+    const [pruned = ''] = printed === 0 ? [new Date().toISOString()] : readFileSync(file, 'utf8').split(' ');
+    writeFileSync(file, `${pruned} ${printed}`, { mode: 0o640 });
+  } catch {
+    // Then the next tick prunes.
+  }
+}
+
+function listDates(root: string): string[] {
+  return list(root).filter((name) => /^\d{4}-\d\d-\d\d$/.test(name));
 }
 
 function measure(root: string, date: string, name: string): { folder: string; size: number; newest: number } {
@@ -54,6 +82,14 @@ function list(folder: string): string[] {
     return readdirSync(folder);
   } catch {
     return [];
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // In use: what it holds is to be kept, or was made this very moment.
   }
 }
 

@@ -6,6 +6,7 @@ import { consumedBeat } from '../plan/due.ts';
 import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
+import { filesOf, forgetEvidence } from './evidence.ts';
 import { identify } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
 import { record, type Session } from './session.ts';
@@ -120,6 +121,10 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
     };
     started = { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished };
     makeFolder(join(session.config.outputs, folder));
+    // What the script that was cut off left says nothing about the try that comes.
+    if (resumed != null && first !== undefined) {
+      forgetEvidence(filesOf(join(session.config.outputs, folder), group.scripts.indexOf(first) + 1, first.name));
+    }
     const { held, ...entry } = startRun(before, order.beat, again);
     const counts = order.only === undefined;
     const lines = [

@@ -7,7 +7,7 @@ import { expireBeat } from '../state/record.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
-import { noteHold } from './hold.ts';
+import { noteHold, noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
@@ -18,8 +18,8 @@ import type { Teller } from './teller.ts';
 export interface TickOrder {
   readonly config: Config;
   readonly store: Store;
-  /** The instant that rules the tick, ms. */
-  readonly now: number;
+  /** The wall clock, ms. */
+  readonly readNow: () => number;
   /** How long to wait for lanes that are held, ms. */
   readonly wait: number;
   /** Aborted when the tick is told to stop. */
@@ -47,27 +47,61 @@ export type TickOutcome = 'nothing-due' | 'lanes-held' | 'succeeded' | 'failed' 
  */
 export async function runTick(order: TickOrder): Promise<TickReport> {
   const clock = performance.now();
-  const session: Session = { ...order, tick: makeTickId(order.now) };
-  const { config, store, now, stop, teller } = session;
+  const first = order.readNow();
+  const looking: Session = { ...order, tick: makeTickId(first), now: first };
+  const { config, store, stop, teller } = looking;
 
-  const lanes = await takeLanes(lanesWithWork(config, store.readState().state, now), session, order.wait);
+  const lanes = await takeLanes(lanesWithWork(config, store.readState().state, first), looking, order.wait);
   try {
-    for (const lane of lanes.taken) if (!stop.aborted) await adoptRun(lane, session);
-    const plan = recordPlan(lanes, clock, session);
-    if (plan.decisions.every(({ decision }) => decision !== 'run')) {
-      return { plan, runs: new Map(), outcome: judgeTick(plan, new Map(), stop) };
+    const adopted = await adoptRuns(lanes, looking);
+    // Waiting for a lane or for an orphan takes time, in which others went on: the instant that rules is read after it.
+    const now = lanes.waited || adopted.size > 0 ? order.readNow() : first;
+    const session: Session = { ...looking, now };
+    if (now !== first) {
+      for (const lane of lanes.extend(lanesWithWork(config, store.readState().state, now).due))
+        await adoptRun(lane, session);
     }
+
+    const plan = recordPlan(lanes, adopted, clock, session);
+    const laneOf = new Map(config.groups.map(({ name, lane }) => [name, lane]));
+    const running = plan.decisions.filter(({ decision }) => decision === 'run').map(({ group }) => laneOf.get(group));
+    for (const lane of lanes.taken()) if (!running.includes(lane)) lanes.release(lane);
+    if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, stop) };
+
     await teller.open();
-    const { decisions, runs } = await runPlan(plan, lanes, session);
-    const carriedOut = { ...plan, decisions };
-    const outcome = judgeTick(carriedOut, runs, stop);
-    record(session, (state) => endTick(state, carriedOut, runs, outcome, clock, session.tick));
+    const carried = await runPlan(plan, lanes, session);
+    const runs = new Map([...adopted, ...carried.runs]);
+    const outcome = judgeTick(plan, runs, stop);
+    const state = record(session, (before) => endTick(before, carried.decisions, runs, outcome, clock, session.tick));
     pruneOutputs(runs, session);
     teller.check();
-    return { plan: carriedOut, runs, outcome };
+    const entries = new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
+    return { plan: { ...plan, ...explainable(plan, carried.decisions, entries) }, runs, outcome };
   } finally {
     lanes.releaseAll();
   }
+}
+
+/** Settles what dead ticks left in the lanes; the runs that this ended, by group. */
+async function adoptRuns(lanes: Lanes, session: Session): Promise<ReadonlyMap<string, RunRecord>> {
+  const { leases } = session.store.readState().state;
+  const adopted = await Promise.all(
+    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await adoptRun(lane, session)] as const),
+  );
+  return new Map(
+    adopted.flatMap(([group, run]) => (group !== undefined && run !== null ? [[group, run] as const] : [])),
+  );
+}
+
+/** The plan as it was carried out: a skip is explained by what its dependencies came to, all else by what was known. */
+function explainable(plan: Plan, decisions: readonly Decision[], entries: ReadonlyMap<string, GroupState>) {
+  const blocking = new Set(
+    decisions.flatMap(({ decision, blockers }) => (decision === 'skip' ? blockers.map(({ group }) => group) : [])),
+  );
+  const known = [...plan.entries].map(([name, entry]) => {
+    return [name, blocking.has(name) ? (entries.get(name) ?? entry) : entry] as const;
+  });
+  return { decisions, entries: new Map(known) };
 }
 
 /** The lanes in which a group is due, and those in which only a run was left, by a tick that may be no more. */
@@ -83,7 +117,7 @@ function lanesWithWork(config: Config, state: State, now: number): { due: string
  * Plans on the state as it is on disk, and writes what the plan itself changes in one step under the state's lock. Where
  * nothing runs, the tick's end is part of it.
  */
-function recordPlan(lanes: Lanes, clock: number, session: Session): Plan {
+function recordPlan(lanes: Lanes, adopted: ReadonlyMap<string, RunRecord>, clock: number, session: Session): Plan {
   const { config, now, tick, stop } = session;
   let plan: Plan | undefined;
   record(session, (state) => {
@@ -91,7 +125,8 @@ function recordPlan(lanes: Lanes, clock: number, session: Session): Plan {
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now) };
     const planned = applyPlan({ ...state, lastTick }, plan, tick);
     if (plan.decisions.some(({ decision }) => decision === 'run')) return planned;
-    const ended = endTick(planned.state, plan, new Map(), judgeTick(plan, new Map(), stop), clock, tick);
+    const outcome = judgeTick(plan, adopted, stop);
+    const ended = endTick(planned.state, plan.decisions, adopted, outcome, clock, tick);
     return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
   });
   if (plan === undefined) throw new Error('the state was not planned on');
@@ -107,13 +142,7 @@ function applyPlan(state: State, plan: Plan, tick: string): Change {
   for (const decision of plan.decisions) {
     const { group } = decision;
     let entry = plan.entries.get(group) as GroupState;
-    const observations = plan.observations.get(group) ?? [];
-    if (observations.some(({ type }) => type !== 'reset')) lines.push({ at, type: 'seen', tick, group, entry });
-    for (const observation of observations) {
-      if (observation.type !== 'reset') continue;
-      const to = observation.to === null ? '' : isoOf(observation.to);
-      lines.push({ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry });
-    }
+    lines.push(...noteObservations(group, plan, tick));
     if (decision.decision === 'expire') {
       const { missedBeats } = decision;
       entry = expireBeat(entry, decision.beat);
@@ -216,7 +245,7 @@ function hasFailed({ outcome }: RunRecord): boolean {
 
 function endTick(
   state: State,
-  plan: Plan,
+  decisions: readonly Decision[],
   runs: ReadonlyMap<string, RunRecord>,
   outcome: TickOutcome,
   clock: number,
@@ -231,7 +260,7 @@ function endTick(
     durationMs: Math.round(performance.now() - clock),
     ran: runs.size,
     failed: [...runs.values()].filter(hasFailed).length,
-    skipped: plan.decisions.filter(({ decision }) => decision === 'skip').length,
+    skipped: decisions.filter(({ decision }) => decision === 'skip').length,
   };
   // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
   const isLast = state.lastTick?.id === tick;
