@@ -73,6 +73,13 @@ describe.runIf(hasFaketime)('run', () => {
     ]);
   });
 
+  it('a single script --with-dependencies runs those whole', async () => {
+    const workspace = chain();
+    const args = ['run', 'second/two', '--with-dependencies'];
+    expect((await workspace.rhythm(args, at('16:05:00'))).code).toBe(0);
+    expect(workspace.ledger()).toEqual(['first 2026-11-22T16:00:00.000Z', 'second/two']);
+  });
+
   it('a manual group runs only so; a failure is 1', async () => {
     const workspace = chain();
     expect((await workspace.rhythm(['run', 'asked'], at('16:05:00'))).code).toBe(0);

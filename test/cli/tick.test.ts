@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hasFaketime, makeWorkspace, type Workspace } from '../rig.ts';
+import { hasFaketime, makeWorkspace, program, type Workspace } from '../rig.ts';
 
 const report = {
   timezone: 'UTC',
@@ -116,6 +117,18 @@ How long these take is not known yet: health_check, performance_analysis.
     const { stdout } = await workspace.rhythm(['tick', '--dry-run', '--at', '2026-11-22T16:00:05Z', '--for', '10s']);
     expect(stdout).toMatch(/\n2026-11-22 16:00:10 {2}g {2}~ 1s {2}! does not fit before the next tick \(1s\)\n/);
     expect(stdout).toContain('1 of 1 ticks would still be running when the next one comes.');
+  });
+});
+
+describe('what can not be printed', () => {
+  it.runIf(existsSync('/dev/full'))('is said in a sentence, and ends with 74', async () => {
+    const workspace = reportWorkspace();
+    const args = [program, '-C', workspace.folder, ...preview];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+    });
+    expect(status).toBe(74);
+    expect(`${stderr}`).toMatch(/^rhythm: what it prints can't be written \(.*ENOSPC.*\)\.\n$/);
   });
 });
 

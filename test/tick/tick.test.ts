@@ -373,6 +373,24 @@ describe('a tick that dies', () => {
   });
 });
 
+describe('an orphan that failed with tries left', () => {
+  it('is tried again by the tick that finds it', async () => {
+    const line = `${note('try $RHYTHM_ATTEMPT')}; ${gate('gate')}; test $(wc -l <"$RHYTHM_WORKSPACE/ledger") -gt 1`;
+    const workspace = workspaceOf({ g: { every: '1d', ...shell(line, { retries: 2 }) } });
+    makeGate(workspace, 'gate');
+    const first = workspace.start(['tick']);
+    await workspace.ledgerHas('try 1');
+    first.child.kill('SIGKILL');
+    await first.done;
+    release(workspace, 'gate');
+    const second = workspace.start(['tick']);
+    await expect.poll(() => workspace.ledger().length, patient).toBe(2);
+    release(workspace, 'gate');
+    expect((await second.done).code).toBe(0);
+    expect(workspace.state().groups?.g?.lastRun?.outcome).toBe('succeeded');
+  });
+});
+
 describe('a lease that was left behind', () => {
   /** What a tick of version 0.1.0 left when it was killed in the midst of its second script; paths and ids as they were. */
   const frozen = {
