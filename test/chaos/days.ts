@@ -12,14 +12,23 @@ const day = 24 * hour;
 const year = 365 * day;
 /** The trigger's period. */
 const period = 5 * minute;
-/** So long, in ms, the weather is calm at the end: each group has a beat in it, and time to run for it. */
-const calm = 8 * day;
-/** Berlin's clocks leap forward on 2026-03-29. */
-const start = Date.parse('2026-03-14T00:00:20Z');
+/** What passes, in ms: a time of troubles, then one that lets every group come to rest. */
+export interface Span {
+  readonly start: number;
+  readonly stormy: number;
+  readonly calm: number;
+}
+
+/** Berlin's clocks leap forward on 2026-03-29, at 01:00 UTC. */
+export const month: Span = { start: Date.parse('2026-03-14T00:00:20Z'), stormy: 30 * day, calm: 8 * day };
+export const night: Span = { start: Date.parse('2026-03-28T20:00:20Z'), stormy: 7 * hour, calm: 4 * hour };
 
 const config: Setup = {
   timezone: 'Europe/Berlin',
   killAfter: '1s',
+  // A clock that is a year ahead for a while must not cost what is compared at the end.
+  history: { keep: '5200w' },
+  runs: { keep: '5200w' },
   groups: {
     often: { every: '90m', scripts: [script('one', 'main', 0.02), script('two', 'main', 0.02)] },
     quarterly: { every: '6h', offset: '7m', dependsOn: ['often'], scripts: [script('only', 'main', 0.01)] },
@@ -54,10 +63,8 @@ const config: Setup = {
 /**
  * Lets simulated time pass, a tick every five minutes where something can be due, with ticks killed, scripts failing,
  * triggers that stay away and clocks that are set forward and back; then calm days. Every beat is accounted for.
- *
- * @param length of the stormy time, ms
  */
-export async function passDays(chaos: Chaos, length: number): Promise<void> {
+export async function passDays(chaos: Chaos, { start, stormy: length, calm }: Span): Promise<void> {
   chaos.enter('days');
   const { random } = chaos;
   const world = makeWorld(chaos, config);
@@ -118,7 +125,7 @@ export async function passDays(chaos: Chaos, length: number): Promise<void> {
   world.verify(end);
   for (const [group, { held, lastBeat }] of Object.entries(world.state()?.groups ?? {})) {
     if (held != null) world.violate(`${group} is still held back`);
-    if (lastBeat == null) world.violate(`${group} never had a beat`);
+    if (lastBeat == null && (latestOf(group, end, config) ?? 0) > start) world.violate(`${group} never had a beat`);
   }
   world.close();
 }

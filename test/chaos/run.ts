@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { breakCalls } from './calls.ts';
 import { chooseSeed, describeChaos, describeViolation, makeChaos } from './chaos.ts';
-import { passDays } from './days.ts';
+import { month, passDays } from './days.ts';
 import { canMount, fillDisks } from './disk.ts';
 import { flood } from './floods.ts';
 import { killAtRandom } from './kills.ts';
@@ -18,7 +18,7 @@ const scenarios = {
   kills: () => killAtRandom(chaos, 300),
   calls: () => breakCalls(chaos, { kills: 500, failures: 200 }),
   floods: () => flood(chaos, 20, 200),
-  days: () => passDays(chaos, 30 * 86_400_000),
+  days: () => passDays(chaos, month),
   disk: () => (canMount() ? fillDisks(chaos, 1) : say('No full disks: to mount one takes root on Linux.')),
   signals: () => stopAtRandom(chaos, 100),
 };

@@ -284,7 +284,10 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
       }
     },
     violate(what) {
-      const excerpt = (readText(join(folder, 'ledger')) ?? '').split('\n').slice(-13, -1);
+      const written = (readText(join(folder, 'ledger')) ?? '').split('\n').slice(0, -1);
+      const runs: readonly string[] = what.match(/\d{8}T\d{6}-[0-9a-f]{8}/g) ?? [];
+      const about = written.filter((line) => runs.some((run) => line.includes(run)));
+      const excerpt = about.length > 0 ? about : written.slice(-12);
       chaos.violate(world.step, what, [...excerpt, `(workspace: ${folder})`]);
       isKept = true;
     },
@@ -339,11 +342,15 @@ function familyOf({ pid = 0 }: ChildProcess): number[] {
   }
 }
 
+/** Far more than can run at once. */
+const latestExecutions = 10;
+
 /** Runs and scripts that have begun and may not have left their status. */
 function openExecutions(entries: readonly Entry[]): [run: string, script: string][] {
   const last = new Map<string, Entry>();
   for (const entry of entries) if (entry.run !== '-') last.set(`${entry.run} ${entry.script}`, entry);
-  return [...last.values()].filter(({ kind }) => kind !== 'cut').map(({ run, script: name }) => [run, name]);
+  const latest = [...last.values()].slice(-latestExecutions);
+  return latest.filter(({ kind }) => kind !== 'cut').map(({ run, script: name }) => [run, name]);
 }
 
 /** Whether a script's status has reached the disk. */
