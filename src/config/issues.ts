@@ -32,7 +32,9 @@ export function salvage<Schema extends z.ZodObject>(
     if (Array.isArray(part) && typeof index === 'number') valid.set(String(key), part.with(index, undefined));
     else valid.delete(String(key));
   }
-  return Object.fromEntries(valid) as Partial<z.infer<Schema>>;
+  // What is fine comes as the schema reads it, as it does where all is fine.
+  const read = [...valid].map(([key, part]) => [key, schema.shape[key]?.safeParse(part).data ?? part]);
+  return Object.fromEntries(read) as Partial<z.infer<Schema>>;
 }
 
 /** Turns an issue of zod's into sentences of ours. `value` is what was checked, `path` where it stands. */
