@@ -106,6 +106,8 @@ export type HistoryLine =
   | PrunedLine;
 
 const patience = 60_000;
+/** The outputs folders that this process has looked through for what a killed pruning left. */
+const swept = new Set<string>();
 const blockSize = 1 << 18;
 /** Longer lines, in bytes, are none of ours: a file full of zeros must not fill the memory. */
 const longestLine = 1 << 24;
@@ -126,7 +128,11 @@ export function appendHistory(
 ): void {
   if (lines.length === 0) return;
   const text = lines.map(textOf).join('');
-  locked(outputs, () => appendDurably(historyPath(outputs), text, { durable }));
+  locked(outputs, () => {
+    if (!swept.has(outputs)) sweepTemporaries(historyPath(outputs));
+    swept.add(outputs);
+    appendDurably(historyPath(outputs), text, { durable });
+  });
 }
 
 /**

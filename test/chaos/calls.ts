@@ -1,8 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Chaos } from './chaos.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chaos, Random } from './chaos.ts';
 import { busyConfig, minute, noon } from './kills.ts';
-import { makeWorld, type Setup, type World } from './world.ts';
+import { makeWorld, type World } from './world.ts';
 
 /** System calls that change something on disk, and the fork that starts a script. */
 const calls =
@@ -20,12 +21,6 @@ interface Point {
   readonly label: string;
 }
 
-/** To run each of the beats of a hundred days would take as many ticks. */
-const withoutEach: Setup = {
-  ...busyConfig,
-  groups: { ...busyConfig.groups, each: { ...busyConfig.groups.each, enabled: false } },
-};
-
 /** Where a tick finds a workspace. */
 interface Situation {
   readonly name: string;
@@ -37,72 +32,77 @@ interface Situation {
  * Walks through the writing system calls of ticks in different situations: kills a tick just before one of them (the
  * tracer injects SIGKILL at its entry), or has one of them fail as on a full disk; then lets the next tick recover.
  *
- * @param most how many points at most of each kind; they are spread evenly
+ * @param most how many situations, and how many points of each kind in all of them, at most
  */
-export async function breakCalls(chaos: Chaos, most: { kills: number; failures: number }): Promise<void> {
+export async function breakCalls(
+  chaos: Chaos,
+  most: { situations: number; kills: number; failures: number },
+): Promise<void> {
   chaos.enter('system calls');
-  const situations = await prepare(chaos);
+  const { random } = chaos;
+  const fresh = makeWorld(chaos, busyConfig);
+  const used = fresh.copy();
+  await used.recover(noon);
   const all: { situation: Situation; point: Point }[] = [];
-  for (const situation of situations) {
+  for (const { name, at, prepare } of spread(stories, most.situations, random)) {
+    const template = prepare === null ? fresh.copy() : used.copy();
+    template.step = name;
+    await prepare?.(template);
+    const situation = { name, at, template };
     for (const point of await listPoints(situation)) all.push({ situation, point });
   }
   chaos.count('writing calls found', all.length);
   const reached = new Set<string>();
-  await sideBySide(spread(all, most.kills), async ({ situation, point }) => {
+  await sideBySide(spread(all, most.kills, random), async ({ situation, point }) => {
     const { code, last } = await breakAt(situation, point, 'signal=SIGKILL');
     if (code === null) reached.add(`${situation.name}: ${last.call} #${last.nth}`);
     chaos.count(code === null ? 'kills at one of them' : 'ticks that did not come to their kill');
   });
   chaos.count('distinct calls killed at', reached.size);
   const canFail = all.filter(({ point: { call, file } }) => filling.has(call) || file !== null);
-  await sideBySide(spread(canFail, most.failures), async ({ situation, point }) => {
+  await sideBySide(spread(canFail, most.failures, random), async ({ situation, point }) => {
     const { code } = await breakAt(situation, point, point.call === 'fsync' ? 'error=EIO' : 'error=ENOSPC');
     chaos.count(`failing calls with exit code ${code}`);
   });
-  for (const { template } of situations) template.close();
+  for (const template of new Set([fresh, used, ...all.map(({ situation }) => situation.template)])) template.close();
 }
 
-async function prepare(chaos: Chaos): Promise<Situation[]> {
-  const fresh = makeWorld(chaos, busyConfig);
-  const used = fresh.copy();
-  await used.recover(noon);
-  const storyOf = async (name: string, at: number, change: (world: World) => Promise<void> | void) => {
-    const template = used.copy();
-    template.step = name;
-    await change(template);
-    return { name, at, template };
-  };
-  const dieAt = (delay: number, isAlone: boolean) => async (world: World) => {
-    await world.tick({
-      at: noon + 10 * minute,
-      meanwhile: async (child, ended) => {
-        while (
-          !ended.aborted &&
-          !world.ledger().some(({ kind, beat }) => kind === 'start' && beat > '2026-11-22T12:05')
-        )
-          await pause(2);
-        await pause(delay);
-        child.kill('SIGKILL');
-        if (!isAlone) await world.killScripts();
-      },
-    });
-    while (world.scripts().length > 0) await pause(5);
-  };
-  return [
-    { name: 'the first tick', at: noon, template: fresh },
-    { name: 'a later tick', at: noon + 10 * minute, template: used },
-    await storyOf('after a kill', noon + 11 * minute, dieAt(0, true)),
-    await storyOf('after a kill of all', noon + 11 * minute, dieAt(5, false)),
-    await storyOf('after the clock went back', noon - 5 * 60 * minute, () => undefined),
-    await storyOf('a damaged state', noon + 10 * minute, (world) => {
-      world.damage((path) => writeFileSync(path, '{"schemaVersion": 1, '));
-    }),
-    await storyOf('a missing state', noon + 10 * minute, (world) => world.damage(rmSync)),
-    { name: 'everything is old', at: noon + 120 * 24 * 60 * minute, template: used.copy(withoutEach) },
-  ];
+/** How a workspace comes into a situation; null: nothing has ever run there. */
+interface Story {
+  readonly name: string;
+  readonly at: number;
+  readonly prepare: ((world: World) => Promise<void> | void) | null;
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const stories: readonly Story[] = [
+  { name: 'the first tick', at: noon, prepare: null },
+  { name: 'a later tick', at: noon + 10 * minute, prepare: () => undefined },
+  { name: 'after a kill', at: noon + 11 * minute, prepare: (world) => dieIn(world, true) },
+  { name: 'after a kill of all', at: noon + 11 * minute, prepare: (world) => dieIn(world, false) },
+  { name: 'after the clock went back', at: noon - 5 * 60 * minute, prepare: () => undefined },
+  {
+    name: 'a damaged state',
+    at: noon + 10 * minute,
+    prepare: (world) => world.damage((path) => writeFileSync(path, '{"schemaVersion": 1, ')),
+  },
+  { name: 'a missing state', at: noon + 10 * minute, prepare: (world) => world.damage(rmSync) },
+  // To run each of the beats of a hundred days would take as many ticks.
+  { name: 'everything is old', at: noon + 120 * 24 * 60 * minute, prepare: (world) => world.disable('each') },
+];
+
+/** Kills a tick that has just started a script, which then ends by itself, or is killed as well. */
+async function dieIn(world: World, isAlone: boolean): Promise<void> {
+  const known = world.ledger().length;
+  await world.tick({
+    at: noon + 10 * minute,
+    meanwhile: async (child, ended) => {
+      while (!ended.aborted && world.ledger().length === known) await sleep(2);
+      child.kill('SIGKILL');
+      if (!isAlone) await world.killScripts();
+    },
+  });
+  while (world.scripts().length > 0) await sleep(5);
+}
 
 /** Runs a tick once to see which calls it makes. */
 async function listPoints({ template, at, name }: Situation): Promise<Point[]> {
@@ -161,10 +161,13 @@ function readTrace(file: string, outputs: string): Point[] {
     });
 }
 
-/** At most so many of the items, evenly spread. */
-function spread<T>(items: readonly T[], most: number): T[] {
+/** At most so many of the items, evenly spread from some place on. */
+function spread<T>(items: readonly T[], most: number, random: Random): T[] {
   const count = Math.min(most, items.length);
-  return Array.from({ length: count }, (_, index) => items[Math.floor((index * items.length) / count)] as T);
+  const from = random.int(0, items.length - 1);
+  return Array.from({ length: count }, (_, index) => {
+    return items[(from + Math.floor((index * items.length) / count)) % items.length] as T;
+  });
 }
 
 /** Does something with each item, a few at a time: most of it is waiting. */

@@ -67,7 +67,6 @@ async function tryWith(chaos: Chaos, template: World, at: number, fill: Fill, ro
     world.verify(now);
     return isDone;
   } finally {
-    if (process.env.KEEP) cpSync(world.outputs, join(world.folder, 'kept'), { recursive: true });
     await world.killScripts();
     execFileSync('umount', ['-l', world.outputs]);
     world.close();

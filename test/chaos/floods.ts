@@ -18,7 +18,7 @@ export async function flood(chaos: Chaos, floods: number, ticks: number): Promis
   for (let number = 1; number <= floods; number++) {
     const world = makeWorld(chaos, config);
     world.step = `flood ${number} of ${ticks} ticks`;
-    const ends = await Promise.all(Array.from({ length: ticks }, () => world.tick()));
+    const ends = await Promise.all(Array.from({ length: ticks }, () => world.tick({ isInCrowd: true })));
     chaos.count('ticks at once', ticks);
     for (const { code, signal, stderr } of ends) {
       if (code !== 0) world.violate(`a tick ended with ${code ?? signal}: ${stderr}`);

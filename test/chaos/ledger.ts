@@ -42,6 +42,17 @@ export function entryLine(kind: Entry['kind'], about: Partial<Entry> = {}): stri
   return `${kind} ${group} ${script} ${run} ${beat} ${attempt} 0\n`;
 }
 
+/** Far more than can run at once. */
+const latestExecutions = 10;
+
+/** The newest executions, by run and script, that have begun and may not have left their status. */
+export function openExecutions(entries: readonly Entry[]): [run: string, script: string][] {
+  const last = new Map<string, Entry>();
+  for (const entry of entries) if (entry.run !== '-') last.set(`${entry.run} ${entry.script}`, entry);
+  const latest = [...last.values()].slice(-latestExecutions);
+  return latest.filter(({ kind }) => kind !== 'cut').map(({ run, script: name }) => [run, name]);
+}
+
 /** Lines of the history, as far as they are compared. */
 export interface HistoryEntry {
   readonly type: string;

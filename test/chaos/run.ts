@@ -16,7 +16,7 @@ const say = (text: string) => process.stdout.write(`${text}\n`);
 const chaos = makeChaos(chooseSeed(process.env), (violation) => say(describeViolation(violation)));
 const scenarios = {
   kills: () => killAtRandom(chaos, 300),
-  calls: () => breakCalls(chaos, { kills: 500, failures: 200 }),
+  calls: () => breakCalls(chaos, { situations: 8, kills: 500, failures: 200 }),
   floods: () => flood(chaos, 20, 200),
   days: () => passDays(chaos, month),
   disk: () => (canMount() ? fillDisks(chaos, 1) : say('No full disks: to mount one takes root on Linux.')),

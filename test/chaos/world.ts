@@ -20,7 +20,8 @@ import type { WrittenConfig } from '../oracle/oracle.ts';
 import { account, latestOf } from './account.ts';
 import type { Chaos } from './chaos.ts';
 import { launch, sweepClock } from './launch.ts';
-import { compare, type Entry, entryLine, type HistoryEntry, parseLedger } from './ledger.ts';
+import { compare, type Entry, entryLine, type HistoryEntry, openExecutions, parseLedger } from './ledger.ts';
+import { familyOf, kill, processesWith } from './processes.ts';
 import { secret, work } from './work.ts';
 
 /** A configuration, for rhythm as well as for the second reading of its schedules. */
@@ -42,6 +43,8 @@ export interface TickOptions {
   readonly at?: number;
   /** What it is started by: a tracer and its arguments. */
   readonly under?: readonly string[];
+  /** Others run at the same time: what they consume is accounted for with the next tick that runs alone. */
+  readonly isInCrowd?: boolean;
   /** What happens to it while it runs. */
   readonly meanwhile?: (child: ChildProcess, ended: AbortSignal) => Promise<void>;
 }
@@ -80,8 +83,10 @@ export interface World {
   /** Damages the state's file; nobody minds that it can't be read until a tick has mended it. */
   damage(change: (path: string) => void): void;
   memory(): Memory;
-  /** The same workspace in a folder of its own, with another configuration if one is given. */
-  copy(changed?: Setup): World;
+  /** Switches a group off in the configuration. */
+  disable(group: string): void;
+  /** The same workspace in a folder of its own. */
+  copy(): World;
   close(): void;
 }
 
@@ -92,10 +97,11 @@ const patience = 40;
 /** Between two ticks of a recovery, ms of their clocks. */
 const breath = 10_000;
 
-export function makeWorld(chaos: Chaos, config: Setup, template?: World): World {
+export function makeWorld(chaos: Chaos, setup: Setup, template?: World): World {
   const folder = mkdtempSync(join(tmpdir(), 'rhythm-chaos-'));
   if (template !== undefined) cpSync(template.folder, folder, { recursive: true });
-  writeFileSync(join(folder, 'tasks.config.json'), JSON.stringify(config, null, 2));
+  let config = setup;
+  configure(setup);
   writeFileSync(join(folder, 'work.sh'), work);
   const outputs = join(folder, 'outputs');
   const statePath = join(outputs, 'master_scheduler_state.json');
@@ -106,6 +112,11 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
   let reader: NodeJS.Timeout | undefined;
   let lastText = '';
   let { seen, lines, isDamaged } = template?.memory() ?? { seen: null, lines: 0, isDamaged: false };
+
+  function configure(changed: Setup): void {
+    config = changed;
+    writeFileSync(join(folder, 'tasks.config.json'), JSON.stringify(config, null, 2));
+  }
 
   function readText(path: string): string | null {
     try {
@@ -189,9 +200,11 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
   const world: World = {
     folder,
     outputs,
-    config,
+    get config() {
+      return config;
+    },
     step: '',
-    async tick({ at, under = [], meanwhile } = {}) {
+    async tick({ at, under = [], isInCrowd = false, meanwhile } = {}) {
       const started = performance.now();
       const child = launch(folder, at, under);
       children.add(child);
@@ -216,7 +229,7 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
       const [stdout = '', stderr = ''] = await Promise.all(output);
       const took = performance.now() - started;
       const from = at ?? Date.now() - took;
-      observe(from, from + took);
+      if (!isInCrowd) observe(from, from + took);
       if (code === 70) world.violate(`a tick called itself defective: ${stderr}`);
       return { code, signal, stdout, stderr, plan: stdout.startsWith('{') ? JSON.parse(stdout) : null, took };
     },
@@ -237,16 +250,7 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
       world.violate(`no rest after ${patience} ticks`);
       return now;
     },
-    scripts() {
-      return readdirSync('/proc').flatMap((name) => {
-        if (!/^\d+$/.test(name)) return [];
-        try {
-          return readFileSync(`/proc/${name}/environ`, 'latin1').includes(mark) ? [Number(name)] : [];
-        } catch {
-          return [];
-        }
-      });
-    },
+    scripts: () => processesWith(mark),
     async killScripts() {
       // Looked for again until none is left: they fork.
       for (let found = world.scripts(); found.length > 0; found = world.scripts()) {
@@ -268,8 +272,8 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
       for (const problem of compare(world.ledger(), history(), state, config.groups)) world.violate(problem);
       for (const [group, { lastBeat, held }] of Object.entries(state.groups ?? {})) {
         const latest = at === undefined ? null : latestOf(group, at, config);
-        const isCalendar = config.groups[group]?.every === undefined && lastBeat == null;
-        if (latest === null || held != null || isCalendar) continue;
+        const waitsForFirst = config.groups[group]?.every === undefined && lastBeat == null;
+        if (latest === null || held != null || waitsForFirst) continue;
         const owes = lastBeat == null || Date.parse(lastBeat) < latest;
         if (owes && config.groups[group]?.enabled !== false) {
           world.violate(`${group} owes its beat ${new Date(latest).toISOString()}; its last one is ${lastBeat}`);
@@ -296,7 +300,11 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
       change(statePath);
     },
     memory: () => ({ seen, lines, isDamaged }),
-    copy: (changed = config) => makeWorld(chaos, changed, world),
+    disable(group) {
+      const settings = { ...config.groups[group], enabled: false };
+      configure({ ...config, groups: { ...config.groups, [group]: settings } });
+    },
+    copy: () => makeWorld(chaos, config, world),
     close() {
       for (const child of children) child.kill('SIGKILL');
       for (const pid of world.scripts()) kill(pid);
@@ -332,38 +340,9 @@ export function makeWorld(chaos: Chaos, config: Setup, template?: World): World 
 
 const nouns = { run: 'beats run', expire: 'beats expired', reset: 'clocks reset' } as const;
 
-/** A process and, where it is a tracer, the one that it traces. */
-function familyOf({ pid = 0 }: ChildProcess): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
-    return [...children.map(Number), pid];
-  } catch {
-    return [];
-  }
-}
-
-/** Far more than can run at once. */
-const latestExecutions = 10;
-
-/** Runs and scripts that have begun and may not have left their status. */
-function openExecutions(entries: readonly Entry[]): [run: string, script: string][] {
-  const last = new Map<string, Entry>();
-  for (const entry of entries) if (entry.run !== '-') last.set(`${entry.run} ${entry.script}`, entry);
-  const latest = [...last.values()].slice(-latestExecutions);
-  return latest.filter(({ kind }) => kind !== 'cut').map(({ run, script: name }) => [run, name]);
-}
-
 /** Whether a script's status has reached the disk. */
 function hasStatus(outputs: string, run: string, name: string): boolean {
   const files = readdirSync(join(outputs, 'runs'), { recursive: true, encoding: 'utf8' });
   const file = files.find((path) => path.includes(run) && path.endsWith(`-${name}.exit`));
   return file !== undefined && /^\d+ \d+\n/m.test(readFileSync(join(outputs, 'runs', file), 'utf8'));
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Gone by itself.
-  }
 }
