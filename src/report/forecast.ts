@@ -3,6 +3,7 @@ import { formatInstant } from '../plan/because.ts';
 import type { ForecastTick } from '../plan/forecast.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { isoOf } from '../state/schema.ts';
+import { formatLength } from './words.ts';
 
 /** A forecast as others rely on it: `tick --dry-run --for DURATION --json`. */
 export interface ForecastDocument {
@@ -83,8 +84,4 @@ export function renderForecast(
   );
   if (unknown.size > 0) lines.push('', `How long these take is not known yet: ${[...unknown].join(', ')}.`);
   return lines.join('\n');
-}
-
-function formatLength(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)}ms` : formatDuration(Math.round(ms / 1000) * 1000);
 }

@@ -1,0 +1,30 @@
+import { formatDuration } from '../schedule/duration.ts';
+
+/** A length of time for people, rounded as they would: `350ms`, `4s`, `12m`, `3h20m`, `5d`. */
+export function formatLength(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)}ms`;
+  const unit = ms < 10 * 60_000 ? 1_000 : ms < 48 * 3_600_000 ? 60_000 : 3_600_000;
+  return formatDuration(Math.round(ms / unit) * unit);
+}
+
+/** How far an instant lies from `now`, both in ms: `in 4 min`, `2 h ago`, `now`. */
+export function formatDistance(instant: number, now: number): string {
+  const length = Math.abs(instant - now);
+  if (length < 1_000) return 'now';
+  const [unit, word] = (
+    [
+      [86_400_000, 'd'],
+      [3_600_000, 'h'],
+      [60_000, 'min'],
+      [1_000, 's'],
+    ] as const
+  ).find(([size]) => length >= size * (size > 60_000 ? 2 : 1)) ?? [1_000, 's'];
+  // What lies ahead is rounded up: nothing comes before it is announced.
+  const count = instant > now ? Math.ceil(length / unit) : Math.floor(length / unit);
+  return instant > now ? `in ${count} ${word}` : `${count} ${word} ago`;
+}
+
+/** A number with its noun: `1 beat`, `3 beats`. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
