@@ -60,7 +60,9 @@ export async function runByHand(
       const seen = names.map((name) => [name, plan.entries.get(name) ?? {}] as const);
       return {
         state: { ...state, groups: { ...state.groups, ...Object.fromEntries(seen) } },
-        lines: names.flatMap((name) => noteObservations(name, plan, session.tick)),
+        lines: seen.flatMap(([name, entry]) =>
+          noteObservations(name, plan.observations.get(name) ?? [], entry, session.now, session.tick),
+        ),
       };
     });
     if ('blockers' in answer) return { kind: 'blocked', because };

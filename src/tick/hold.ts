@@ -1,4 +1,4 @@
-import type { Plan } from '../plan/decide.ts';
+import type { Observation } from '../plan/observe.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { type GroupState, isoOf } from '../state/schema.ts';
 
@@ -45,16 +45,25 @@ function readHold(entry: GroupState): { reason: unknown; blockedBy: unknown } | 
   return typeof held === 'object' && held !== null ? { reason: null, blockedBy: [], ...held } : null;
 }
 
-/** What a plan noticed about a group, for the history: that its entry changed, and a clock that was reset. */
-export function noteObservations(group: string, plan: Plan, tick: string): HistoryLine[] {
-  const entry = plan.entries.get(group) ?? {};
-  const at = isoOf(plan.at);
-  const observations = plan.observations.get(group) ?? [];
+/**
+ * What was noticed about a group, for the history: that its entry changed, and a clock that was reset.
+ *
+ * @param entry what the notice made of the group's entry
+ * @param now ms
+ * @param tick null where no tick noticed it
+ */
+export function noteObservations(
+  group: string,
+  observations: readonly Observation[],
+  entry: GroupState,
+  now: number,
+  tick: string | null,
+): HistoryLine[] {
+  const line = { at: isoOf(now), ...(tick !== null && { tick }), group, entry };
   const resets = observations.flatMap((observation): HistoryLine[] => {
     if (observation.type !== 'reset') return [];
     const to = observation.to === null ? '' : isoOf(observation.to);
-    return [{ at, type: 'reset', tick, group, from: isoOf(observation.from), to, entry }];
+    return [{ ...line, type: 'reset', from: isoOf(observation.from), to }];
   });
-  const isSeen = observations.length > resets.length;
-  return isSeen ? [{ at, type: 'seen', tick, group, entry }, ...resets] : resets;
+  return observations.length > resets.length ? [{ ...line, type: 'seen' }, ...resets] : resets;
 }

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import { formatInstant } from '../plan/because.ts';
 import type { HeldLanes } from '../plan/decide.ts';
 import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
+import { findNetwork } from '../state/network.ts';
 import { leaseOf, type State } from '../state/schema.ts';
 import type { Session } from './session.ts';
 
@@ -44,6 +45,14 @@ export async function takeLanes(
       lock = await awaitLock(path, rest, { tick }, stop);
     }
     if (lock !== null) locks.set(lane, lock);
+  }
+  const network = locks.size > 0 ? findNetwork(config.outputs) : null;
+  if (network !== null) {
+    const where = `${config.outputs} lies on ${network}, where locks and durable writes are what its server makes of them`;
+    teller.emit({
+      kind: 'notice',
+      text: `${where}; have \`outputs\` in the configuration name a folder of a local disk.`,
+    });
   }
   for (const lane of due.filter((name) => !locks.has(name))) {
     teller.emit({ kind: 'lane-held', lane, holder: describeLane(lane, store.readState().state, session) });

@@ -2,6 +2,7 @@ import type { Group } from '../config/config.ts';
 import { endPause, observe } from '../plan/observe.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { entryOf, isoOf, type State } from '../state/schema.ts';
+import { noteObservations } from './hold.ts';
 import type { Change } from './session.ts';
 
 /** What a pause or its end did to a group. */
@@ -65,11 +66,12 @@ function change(
   const results: PauseResult[] = [];
   for (const group of groups) {
     // A group that no tick has seen yet is seen now: its entry has to say more than that it is paused.
-    const { entry: observed } = observe(group, entryOf(state, group.name), now);
+    const { entry: observed, observations } = observe(group, entryOf(state, group.name), now);
     const { entry, changed, passedBeats } = alter(group, observed);
     results.push({ group: group.name, changed, passedBeats });
     if (entry === observed) continue;
     entries[group.name] = entry;
+    lines.push(...noteObservations(group.name, observations, observed, now, null));
     lines.push({ at: isoOf(now), type, group: group.name, entry });
   }
   return { state: { ...state, groups: entries }, lines, results };

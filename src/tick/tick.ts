@@ -142,7 +142,7 @@ function applyPlan(state: State, plan: Plan, tick: string): Change {
   for (const decision of plan.decisions) {
     const { group } = decision;
     let entry = plan.entries.get(group) as GroupState;
-    lines.push(...noteObservations(group, plan, tick));
+    lines.push(...noteObservations(group, plan.observations.get(group) ?? [], entry, plan.at, tick));
     if (decision.decision === 'expire') {
       const { missedBeats } = decision;
       entry = expireBeat(entry, decision.beat);

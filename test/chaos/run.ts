@@ -15,7 +15,7 @@ import { stopAtRandom } from './signals.ts';
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const chaos = makeChaos(chooseSeed(process.env), (violation) => say(describeViolation(violation)));
 const scenarios = {
-  kills: () => killAtRandom(chaos, 300),
+  kills: () => killAtRandom(chaos, 500),
   calls: () => breakCalls(chaos, { situations: 8, kills: 500, failures: 200 }),
   floods: () => flood(chaos, 20, 200),
   days: () => passDays(chaos, month),

@@ -51,6 +51,18 @@ describe.runIf(hasFaketime)('pause and resume', () => {
     ]);
   });
 
+  it('record what they notice of a clock that was set back', async () => {
+    const workspace = twoGroups();
+    await workspace.tick(at('16:00:00'));
+    await workspace.rhythm(['pause', 'a'], at('12:05:00'));
+    const lines = workspace.history().filter(({ group, type }) => group === 'a' && type !== 'run-start');
+    expect(lines.slice(-2)).toMatchObject([
+      { type: 'reset', from: '2026-11-22T16:00:00.000Z', to: '2026-11-22T12:00:00.000Z' },
+      { type: 'pause', entry: { lastBeat: '2026-11-22T12:00:00.000Z' } },
+    ]);
+    expect(lines.at(-2)).not.toHaveProperty('tick');
+  });
+
   it('during a tick is not lost by what the tick saves next', async () => {
     const workspace = twoGroups();
     workspace.configure({

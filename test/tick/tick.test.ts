@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -551,6 +551,25 @@ describe('what can not be recorded', () => {
     expect(stderr).toContain('master_scheduler.log');
     rmSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
     expect((await workspace.tick()).groups[0]?.outcome).toBe('succeeded');
+  });
+});
+
+describe('a network file system under the outputs', () => {
+  const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0;
+
+  it.runIf(hasStrace)('is warned of by each tick that has work, and by no other', async () => {
+    const workspace = workspaceOf({ g: shell(note('ran')) });
+    // The answer of statfs(2) is made to begin with NFS_SUPER_MAGIC, little-endian.
+    const nfs = ['-f', '-e', 'trace=statfs', '-e', 'inject=statfs:poke_exit=@arg2=6969000000000000'];
+    const tick = () => spawnSync('strace', [...nfs, process.execPath, program, '-C', workspace.folder]);
+    expect(tick().status).toBe(0);
+    expect(workspace.log()).toMatch(
+      /WARN {2}\[rhythm\] .*outputs lies on NFS, where locks and durable writes are what/,
+    );
+    const known = workspace.log();
+    tick();
+    expect(workspace.log()).toBe(known);
+    expect(workspace.ledger()).toEqual(['ran']);
   });
 });
 
