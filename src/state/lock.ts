@@ -55,20 +55,28 @@ export function tryLock(path: string, about: Readonly<Record<string, unknown>> =
   }
 }
 
-/** Takes a lock, blocking this thread until it is free; null where `timeout` (ms) ends first. Errors as `tryLock`. */
-export function waitLock(path: string, timeout: number, about: Readonly<Record<string, unknown>> = {}): Lock | null {
-  const end = performance.now() + timeout;
+/**
+ * Takes a lock, blocking this thread until it is free; null where one holder keeps it for longer than `patience` (ms). As
+ * long as it changes hands there is progress, and a crowd on a slow machine is no reason to fail. Errors as `tryLock`.
+ */
+export function waitLock(path: string, patience: number, about: Readonly<Record<string, unknown>> = {}): Lock | null {
+  let end = performance.now() + patience;
+  let known: string | undefined;
   for (let tries = 1; ; tries++) {
     const lock = tryLock(path, about);
+    if (lock !== null) return lock;
+    const holder = JSON.stringify(describeHolder(path));
+    if (holder !== known) end = performance.now() + patience;
+    known = holder;
     const left = end - performance.now();
-    if (lock !== null || left <= 0) return lock;
+    if (left <= 0) return null;
     // Who waits long asks less often, lest a crowd of waiting processes slow down the one that has the lock; the jitter
     // keeps them from asking all at once.
     pause(Math.min(left, Math.min(2 ** tries, 200) * (0.5 + Math.random())));
   }
 }
 
-/** As `waitLock`, without blocking the thread; null also where `signal` is aborted first. */
+/** Takes a lock without blocking the thread; null where `timeout` (ms) ends, or `signal` is aborted, first. */
 export async function awaitLock(
   path: string,
   timeout: number,

@@ -1,7 +1,7 @@
 // A program of its own for the tests that need real processes: it does what its first argument says.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { awaitLock, lockKind, tryLock } from '../../src/state/lock.ts';
+import { awaitLock, lockKind, tryLock, waitLock } from '../../src/state/lock.ts';
 
 const [task, path = '', ...rest] = process.argv.slice(2);
 
@@ -28,6 +28,10 @@ switch (task) {
     const lock = await awaitLock(path, Number(rest[0]));
     console.log(lock === null ? 'busy' : 'held');
     lock?.release();
+    break;
+  }
+  case 'wait': {
+    console.log(waitLock(path, Number(rest[0])) === null ? 'busy' : 'held');
     break;
   }
   case 'lock-and-spawn': {

@@ -113,6 +113,26 @@ it('keeps out a second holder in the same process, until it is released, once', 
   next.release();
 });
 
+it('is waited for as long as it changes hands', { timeout: 30_000 }, async () => {
+  const path = lockPath(folder(), 'main');
+  const lock = take(path);
+  const patience = 1_500;
+  const child = await start(['wait', path, `${patience}`]);
+  const from = performance.now();
+  let shownUntil = from;
+  // As a crowd would: one holder after the other.
+  const crowd = setInterval(() => {
+    shownUntil = performance.now();
+    writeFileSync(path, JSON.stringify({ pid: 1, since: new Date().toISOString() }));
+    if (shownUntil - from > 2 * patience) clearInterval(crowd);
+  }, 100);
+  expect(await child.line()).toBe('busy');
+  expect(performance.now() - from).toBeGreaterThan(2 * patience);
+  expect(performance.now() - shownUntil).toBeGreaterThan(patience / 2);
+  clearInterval(crowd);
+  lock.release();
+});
+
 it('gives up waiting when told to', async () => {
   const path = lockPath(folder(), 'main');
   const lock = take(path);
