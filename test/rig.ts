@@ -20,7 +20,7 @@ import { onTestFinished } from 'vitest';
 import type { PlanDocument } from '../src/report/plan.ts';
 import type { State } from '../src/state/schema.ts';
 
-export const program = fileURLToPath(new URL('../dist/rhythm.js', import.meta.url));
+export const program = fileURLToPath(new URL('../dist/rhythm.cjs', import.meta.url));
 
 export interface Result {
   readonly code: number | null;
@@ -64,6 +64,8 @@ export interface StartOptions {
   /** The instant that the program sees; it goes on from there. Needs libfaketime. */
   readonly at?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Another build of the program. */
+  readonly program?: string;
 }
 
 const faketime = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu']
@@ -93,8 +95,8 @@ export function makeWorkspace(): Workspace {
   const has = (name: string) => existsSync(join(folder, name));
   const ledger = () => (has('ledger') ? read('ledger').split('\n').slice(0, -1) : []);
 
-  function start(args: readonly string[], { at, env }: StartOptions = {}): Running {
-    const child = spawn(process.execPath, [program, '-C', folder, ...args], {
+  function start(args: readonly string[], { at, env, program: build = program }: StartOptions = {}): Running {
+    const child = spawn(process.execPath, [build, '-C', folder, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, NO_COLOR: '1', TZ: 'UTC', ...shiftClock(at), ...env },
     });

@@ -1,19 +1,24 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { readText } from '../config/kept.ts';
 import { loadConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
+import { formatInstant } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
+import { restUntil } from '../plan/rest.ts';
 import { documentForecast, renderForecast } from '../report/forecast.ts';
-import { documentPlan, nothingRuns, renderPlan } from '../report/plan.ts';
+import { documentPlan, findNextBeat, nothingRuns, renderPlan } from '../report/plan.ts';
 import { usualLengths } from '../report/usual.ts';
 import { readNewest } from '../state/history.ts';
 import { isHeld } from '../state/lock.ts';
+import { statePath } from '../state/path.ts';
 import { leaseOf, type State } from '../state/schema.ts';
 import { openStore, readState } from '../state/store.ts';
 import { settleState } from '../tick/adopt.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
+import { noteRest } from '../tick/rest.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
 import { readDuration, readInstant } from './argument.ts';
@@ -65,11 +70,27 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
     await teller.flush();
+    noteQuiet(config);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
     teller.close();
     stop.ignore();
   }
+}
+
+/** Notes for the ticks to come until when there is nothing to do for them, by the state as it is on disk now. */
+function noteQuiet(config: Config): void {
+  const text = readText(statePath(config.outputs));
+  const { state, notices } = readState(config.outputs);
+  const isOneState = text !== null && notices.length === 0 && readText(statePath(config.outputs)) === text;
+  if (!isOneState || Object.keys(state.leases ?? {}).length > 0) return;
+  const plan = planTick(config, state, Date.now());
+  let until = restUntil(plan);
+  if (until === null) return;
+  // What an idle tick says of the next beat is worded for one day.
+  const dayOf = (instant: number) => formatInstant(instant, null, config.timezone).slice(0, 10);
+  while (dayOf(until - 1) !== dayOf(plan.at)) until = plan.at + Math.floor((until - plan.at) / 2);
+  noteRest(config, text, plan, until, findNextBeat(plan, config));
 }
 
 function exitCodeOf({ outcome, plan }: TickReport, waited: boolean): number {

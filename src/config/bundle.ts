@@ -108,6 +108,32 @@ export function hash(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
+/** What the language itself offers; anything else that is global may answer differently the next time. */
+const language = new Set(
+  'Array BigInt Boolean Error Infinity JSON Map Math NaN Number Object RangeError RegExp Set String Symbol TypeError'.split(
+    ' ',
+  ),
+);
+const others = Object.getOwnPropertyNames(globalThis).filter((name) => !language.has(name) && name !== 'undefined');
+const asking = new RegExp(
+  `(?<![\\w$.])(?:${others.join('|')}|import|require|this|__rhythm_\\w+)(?![\\w$])|\\brandom\\b|\\bconstructor\\s*[.(\\[]`,
+);
+
+/**
+ * Whether a bundle's value can only depend on its sources: it imports nothing that is not part of it, and names nothing
+ * global but what the language offers. In doubt it may ask: wherever a slash is left, for instance, since a regular
+ * expression can look like the beginning of a text.
+ */
+export function asksNothing(code: string): boolean {
+  const own = code
+    .split('\n')
+    .filter((line) => !line.startsWith('import { createRequire as __rhythm_create_require }'));
+  const names = own
+    .join('\n')
+    .replace(/\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\$]|\\.)*`/g, '""');
+  return !names.includes('/') && !asking.test(names);
+}
+
 /** What stands for a module's own place: the bundle is one module, but each of its parts keeps its own. */
 const places = { url: '__rhythm_url', dirname: '__rhythm_dirname', filename: '__rhythm_filename' } as const;
 

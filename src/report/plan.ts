@@ -1,8 +1,8 @@
 import type { Config, Group, Script } from '../config/config.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
-import { formatDuration } from '../schedule/duration.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
+import { type NextBeat, sayNothingDue } from './idle.ts';
 
 /** A plan as others rely on it: `tick --dry-run --json`, and `tick --json` after the fact. */
 export interface PlanDocument {
@@ -138,18 +138,15 @@ export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): st
 
 /** The sentence of a tick with nothing to run: and when something will be due. */
 export function nothingRuns(plan: Plan, config: Config): string {
-  const next = nextDue(plan);
   const isHeld = plan.decisions.some(({ decision, reason }) => decision === 'skip' || reason === 'lane-held');
-  const held = isHeld ? 'Nothing can run now' : 'Nothing is due';
-  if (next === null) return `${held}, and no beat lies ahead.`;
-  const wait = formatDuration(Math.ceil((next.at - plan.at) / 60_000) * 60_000);
-  return `${held}; next: ${next.groups.join(', ')} at ${formatInstant(next.at, plan.at, config.timezone)} (${config.timezone}), in ${wait}.`;
+  return sayNothingDue(findNextBeat(plan, config), plan.at, isHeld ? 'Nothing can run now' : undefined);
 }
 
 /** The next instant at which a group has a beat, and which groups have it; paused groups have none. */
-function nextDue(plan: Plan): { at: number; groups: string[] } | null {
+export function findNextBeat(plan: Plan, { timezone }: Config): NextBeat | null {
   const ahead = plan.decisions.filter(({ decision }) => decision !== 'paused' && decision !== 'disabled');
   const at = ahead.reduce((least, { nextBeat }) => Math.min(least, nextBeat ?? least), Number.POSITIVE_INFINITY);
   if (at === Number.POSITIVE_INFINITY) return null;
-  return { at, groups: ahead.filter(({ nextBeat }) => nextBeat === at).map(({ group }) => group) };
+  const groups = ahead.filter(({ nextBeat }) => nextBeat === at).map(({ group }) => group);
+  return { at, said: `${groups.join(', ')} at ${formatInstant(at, plan.at, timezone)} (${timezone})` };
 }

@@ -1,5 +1,6 @@
 import type { HistoryLine } from './history.ts';
-import { type GroupState, type Lease, type State, stateSchema, stateVersion } from './schema.ts';
+import { type GroupState, type Lease, type State, stateVersion } from './schema.ts';
+import { stateSchema } from './sound.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest

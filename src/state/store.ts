@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import type { StateDocument } from './document.ts';
 import { keepCopy, readBytes, setAside, sweepTemporaries } from './file.ts';
 import { historyPath, readHistory } from './history.ts';
 import { describeHolder, type Lock, lockPath, waitLock } from './lock.ts';
+import { copyPath, statePath } from './path.ts';
 import { bringForward } from './recover.ts';
-import { emptyState, isoOf, type State, stateSchema, stateVersion } from './schema.ts';
+import { emptyState, isoOf, type State, stateVersion } from './schema.ts';
+import { stateSchema } from './sound.ts';
 
 export interface Store {
   /** The state file. */
@@ -24,15 +25,6 @@ export interface Store {
 
 /** So long, in ms, may other processes keep the state to themselves: a change takes a few, on a slow disk some hundred. */
 const patience = 60_000;
-
-export function statePath(outputs: string): string {
-  return join(outputs, 'master_scheduler_state.json');
-}
-
-/** The last good copy: the state as it was before its newest change. */
-export function copyPath(outputs: string): string {
-  return `${statePath(outputs)}.bak`;
-}
 
 /**
  * The state as it stands. Writes nothing and takes no lock. A damaged or missing file is made good from the last good

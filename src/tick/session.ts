@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { appendHistory, type HistoryLine } from '../state/history.ts';
-import type { State } from '../state/schema.ts';
+import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import type { Teller } from './teller.ts';
 
@@ -36,4 +36,10 @@ export function record({ config, store }: Pick<Session, 'config' | 'store'>, cha
     appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
     return state;
   });
+}
+
+/** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */
+export function makeTickId(now: number): string {
+  const random = Math.floor(Math.random() * 0x1000000);
+  return `${isoOf(now).replace(/[-:]/g, '').slice(0, 15)}-${random.toString(16).padStart(6, '0')}`;
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Config, Group } from '../config/config.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
@@ -12,7 +11,7 @@ import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import type { RunOrder } from './run.ts';
-import { type Change, record, type Session } from './session.ts';
+import { type Change, makeTickId, record, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
 export interface TickOrder {
@@ -265,8 +264,4 @@ function endTick(
   // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
   const isLast = state.lastTick?.id === tick;
   return { state: isLast ? { ...state, lastTick: { ...state.lastTick, finishedAt, outcome } } : state, lines: [line] };
-}
-
-export function makeTickId(now: number): string {
-  return `${isoOf(now).replace(/[-:]/g, '').slice(0, 15)}-${randomBytes(3).toString('hex')}`;
 }

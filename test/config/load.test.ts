@@ -16,9 +16,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { describePlatform, loadConfig } from '../../src/config/load.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { writableByOthers } from '../../src/config/ownership.ts';
+import { checksum } from '../../src/config/place.ts';
 import { ConfigError } from '../../src/config/problems.ts';
+import { describePlatform } from '../../src/config/source.ts';
 
 const isRoot = process.getuid?.() === 0;
 let folder: string;
@@ -316,12 +318,7 @@ describe('the cache', () => {
     const [, text = ''] = readFileSync(cached(), 'utf8').split('\n');
     const forged = text.replaceAll(from, to);
     expect(forged).not.toBe(text);
-    const checksum = execFileSync(
-      process.execPath,
-      ['-p', `crypto.createHash('sha256').update(fs.readFileSync(0)).digest('hex')`],
-      { input: forged },
-    );
-    writeFileSync(cached(), `${checksum.toString().trim()}\n${forged}`);
+    writeFileSync(cached(), `${checksum(forged)}\n${forged}`);
   }
 
   it('is used while no source changes, and only then', async () => {

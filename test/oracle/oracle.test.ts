@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { describePlatform } from '../../src/config/load.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
+import { describePlatform } from '../../src/config/source.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { documentPlan, type PlanDocument } from '../../src/report/plan.ts';
-import { stateSchema } from '../../src/state/schema.ts';
+import { stateSchema } from '../../src/state/sound.ts';
 import { makeWorkspace } from '../rig.ts';
 import { type Case, cases } from './cases.ts';
 import { foretell, type Verdict } from './oracle.ts';
@@ -42,7 +42,7 @@ test('the planner agrees with a second reading of the rules', () => {
   ]);
 });
 
-test('the command agrees with it as well, and writes nothing', async () => {
+test('the command agrees with it as well, and writes nothing', { timeout: 120_000 }, async () => {
   // A lane can't be held for an instant that is not now.
   const samples = fc.sample(cases, { seed, numRuns: 40 }).map((one): Case => ({ ...one, held: {} }));
   const workspaces = [makeWorkspace(), makeWorkspace(), makeWorkspace()];

@@ -13,8 +13,9 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { appendHistory, historyPath } from '../../src/state/history.ts';
+import { copyPath, statePath } from '../../src/state/path.ts';
 import { emptyState, type State } from '../../src/state/schema.ts';
-import { copyPath, openStore, readState, statePath } from '../../src/state/store.ts';
+import { openStore, readState } from '../../src/state/store.ts';
 import { disk, everything, folder, isLinuxRoot, makeReadOnly, program, start } from './rig.ts';
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 10, 22, 16, minute)).toISOString();

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { openKept } from '../config/kept.ts';
+import { findConfigFile } from '../config/load.ts';
+import { keep, nameFor, readKept } from '../config/place.ts';
+import type { Plan } from '../plan/decide.ts';
+import { keepCopy, writeDurably } from '../state/file.ts';
+import { appendHistory } from '../state/history.ts';
+import { lockPath, tryLock } from '../state/lock.ts';
+import { copyPath, statePath } from '../state/path.ts';
+import { isoOf } from '../state/schema.ts';
+import { makeTickId } from './session.ts';
+
+/** What ticks rest on until something can be due: with this configuration and this state there is nothing to do. */
+interface Rest<Said> {
+  readonly file: string;
+  /** Stands for the checked configuration and all that it was made of. */
+  readonly config: string;
+  readonly outputs: string;
+  readonly from: number;
+  readonly until: number;
+  /** The text of the state before and after its last tick. */
+  readonly state: readonly [head: string, tail: string];
+  readonly said: Said;
+}
+
+/**
+ * Notes that there is nothing to do until some instant, for the ticks until then. Nothing is noted where the state has
+ * changed since `plan` was made on `text`, or where the configuration may be another the next time it is asked.
+ *
+ * @param text of the state file
+ * @param until ms; from then on ticks plan again
+ * @param said what an idle tick says of this rest
+ */
+export function noteRest<Said>(config: Config, text: string, plan: Plan, until: number, said: Said): void {
+  const kept = openKept(config.file);
+  const state = splitState(text);
+  if (kept === null || state === null) return;
+  const { file, outputs } = config;
+  const rest: Rest<Said> = {
+    file,
+    config: kept.checksum,
+    outputs,
+    from: plan.at,
+    until,
+    state,
+    said,
+  };
+  keep(nameFor(file, 'rest'), JSON.stringify(rest));
+}
+
+/**
+ * A whole tick, if there is nothing to do for sure: records it as any tick is recorded, and answers with what was said of
+ * the rest when it was noted. Null, with nothing changed, wherever there is any doubt: a full tick is due then.
+ */
+export function tickAtRest<Said>(workspace: string): { readonly now: number; readonly said: Said } | null {
+  const clock = performance.now();
+  try {
+    const file = findConfigFile(resolve(workspace));
+    const kept = openKept(file);
+    const noted = kept === null ? null : readKept(nameFor(file, 'rest'));
+    if (kept === null || noted === null) return null;
+    const rest = JSON.parse(noted.text) as Rest<Said>;
+    const now = Date.now();
+    if (rest.file !== file || rest.config !== kept.checksum || now < rest.from || now >= rest.until) return null;
+    return recordIdleTick(rest, now, clock) ? { now, said: rest.said } : null;
+  } catch {
+    // Whatever is wrong, the full tick comes upon it and says so.
+    return null;
+  }
+}
+
+function recordIdleTick({ outputs, state: [head, tail] }: Rest<unknown>, now: number, clock: number): boolean {
+  const path = statePath(outputs);
+  const lock = tryLock(lockPath(outputs, 'state'));
+  if (lock === null) return false;
+  try {
+    const state = splitState(readFileSync(path, 'utf8'));
+    if (state === null || state[0] !== head || state[1] !== tail) return false;
+    const tick = makeTickId(now);
+    const outcome = 'nothing-due';
+    const finishedAt = new Date().toISOString();
+    const durationMs = Math.round(performance.now() - clock);
+    // Nothing is rebuilt from this line, so a loss of power may take it.
+    const line = { at: finishedAt, type: 'tick', tick, outcome, durationMs, ran: 0, failed: 0, skipped: 0 } as const;
+    appendHistory(outputs, [line], { durable: false });
+    const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now), finishedAt, outcome };
+    const text = `${head}${JSON.stringify(lastTick, null, 2).replaceAll('\n', '\n  ')}${tail}`;
+    writeDurably(path, text, { beforeReplacing: () => keepCopy(path, copyPath(outputs)) });
+    return true;
+  } finally {
+    lock.release();
+  }
+}
+
+/** The text of a state before and after what it says of the last tick; null where that is not to be found. */
+function splitState(text: string): [head: string, tail: string] | null {
+  const opening = '\n  "lastTick": ';
+  const start = text.indexOf(`${opening}{\n`) + opening.length;
+  const end = text.indexOf('\n  }', start) + '\n  }'.length;
+  if (start < opening.length || end < start) return null;
+  return [text.slice(0, start), text.slice(end)];
+}
