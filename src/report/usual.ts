@@ -24,7 +24,8 @@ export function usualLengths(newestFirst: Iterable<HistoryLine>, groups: Iterabl
   return new Map(measured.map(([group, known]) => [group, median(known)]));
 }
 
-function median(values: number[]): number {
+/** The middle one of some numbers; 0 where there are none. */
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? 0;

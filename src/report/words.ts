@@ -7,6 +7,17 @@ export function formatLength(ms: number): string {
   return formatDuration(Math.round(ms / unit) * unit);
 }
 
+/** A length of time within a sentence, rounded as in {@link formatDistance}: `30 s`, `5 min`, `2 h 10 min`, `3 d`. */
+export function phraseLength(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 100_000) return `${Math.round(ms / 1_000)} s`;
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours >= 48) return `${Math.round(hours / 24)} d`;
+  return hours >= 10 || minutes % 60 === 0 ? `${Math.round(minutes / 60)} h` : `${hours} h ${minutes % 60} min`;
+}
+
 /** How far an instant lies from `now`, both in ms: `in 4 min`, `2 h ago`, `now`. */
 export function formatDistance(instant: number, now: number): string {
   const length = Math.abs(instant - now);

@@ -81,6 +81,8 @@ export interface TickLine extends Line {
   readonly ran: number;
   readonly failed: number;
   readonly skipped: number;
+  /** The monotonic clock at its end, ms: on Linux it stands still in sleep, and it begins anew with each boot. */
+  readonly awakeMs?: number;
 }
 
 /** The first line of a history from which older lines were removed. */

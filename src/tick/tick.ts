@@ -260,6 +260,8 @@ function endTick(
     ran: runs.size,
     failed: [...runs.values()].filter(hasFailed).length,
     skipped: decisions.filter(({ decision }) => decision === 'skip').length,
+    // Tells a machine that slept from a trigger that did not come.
+    awakeMs: Number(process.hrtime.bigint() / 1_000_000n),
   };
   // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
   const isLast = state.lastTick?.id === tick;
