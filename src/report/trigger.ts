@@ -147,11 +147,12 @@ export function phraseTrigger(quality: TriggerQuality, now: number): string {
       : 'the first tick runs';
   }
   if (quality.isAhead) return 'the last tick is later than now: was the clock set back? `rhythm doctor`';
-  const ago = formatDistance(lastAt, now);
+  const distance = formatDistance(lastAt, now);
+  const ago = distance === 'now' ? 'just now' : distance;
   if (state === 'silent')
     return `no tick for ${phraseLength(now - lastAt)}: is the trigger installed? \`rhythm doctor\``;
   if (hasPulse) return `the trigger comes; last ${ago}`;
-  if (every === null) return `the trigger has come; last ${ago}`;
+  if (every === null) return `too few ticks yet to tell how often the trigger comes; last ${ago}`;
   const isOff = Math.abs(every - expectedEvery) > expectedEvery * 0.2;
   const other = isOff ? ` (the configuration says every ${phraseLength(expectedEvery)})` : '';
   return `the trigger comes every ${phraseLength(isOff ? every : expectedEvery)}${other}; last ${ago}`;

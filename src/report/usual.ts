@@ -24,6 +24,18 @@ export function usualLengths(newestFirst: Iterable<HistoryLine>, groups: Iterabl
   return new Map(measured.map(([group, known]) => [group, median(known)]));
 }
 
+/** How long a script of a group usually takes: the median of its newest successful runs, ms; null where there are none. */
+export function usualScriptLength(newestFirst: Iterable<HistoryLine>, group: string, script: string): number | null {
+  const known: number[] = [];
+  for (const line of newestFirst) {
+    if (known.length === enough) break;
+    if (line.type !== 'run-end' || line.group !== group || !Array.isArray(line.run.scripts)) continue;
+    const length = line.run.scripts.find(({ name, outcome }) => name === script && outcome === 'succeeded')?.durationMs;
+    if (length != null) known.push(length);
+  }
+  return known.length === 0 ? null : median(known);
+}
+
 /** The middle one of some numbers; 0 where there are none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

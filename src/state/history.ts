@@ -158,12 +158,29 @@ export function* readHistory(
   }
 }
 
-/** The same, newest first: what was asked for last costs no more than the end of the file. */
-export function* readNewest(outputs: string): Generator<HistoryLine, void, undefined> {
-  for (const text of backward(historyPath(outputs))) {
+/**
+ * The same, newest first: what was asked for last costs no more than the end of the file.
+ *
+ * @param only the types that are asked for; others are passed over at little cost
+ * @param most so many bytes of the file's end are looked at
+ */
+export function* readNewest(
+  outputs: string,
+  { only, most = Number.POSITIVE_INFINITY }: { only?: ReadonlySet<HistoryLine['type']>; most?: number } = {},
+): Generator<HistoryLine, void, undefined> {
+  for (const text of backward(historyPath(outputs), most)) {
+    const type = only && typeAhead(text);
+    if (type != null && !only?.has(type as HistoryLine['type'])) continue;
     const line = parseLine(text);
-    if (line !== null) yield line;
+    if (line !== null && only?.has(line.type) !== false) yield line;
   }
+}
+
+/** The type of a line of ours, which begins with its instant and its type; null where it begins otherwise. */
+function typeAhead(text: string): string | null {
+  const start = atFirst.length + isoLength;
+  if (!text.startsWith(atFirst) || !text.startsWith(typeNext, start)) return null;
+  return text.slice(start + typeNext.length, text.indexOf('"', start + typeNext.length));
 }
 
 /**
@@ -242,6 +259,8 @@ function locked<T>(outputs: string, change: () => T): T {
 }
 
 const atFirst = '{"at":"';
+const typeNext = '","type":"';
+const isoLength = '2026-11-22T16:00:00.000Z'.length;
 
 function textOf(line: HistoryLine): string {
   const { at, type, ...rest } = line;
@@ -318,14 +337,16 @@ function* forward(path: string): Generator<string, void, undefined> {
   }
 }
 
-/** The same from its end. */
-function* backward(path: string): Generator<string, void, undefined> {
+/** The same from its end, as far as that lies within so many bytes. */
+function* backward(path: string, most: number): Generator<string, void, undefined> {
   const file = openToRead(path);
   if (file === null) return;
   try {
     let begun: Buffer = Buffer.alloc(0);
-    for (let position = fstatSync(file).size; position > 0; ) {
-      const length = Math.min(blockSize, position);
+    const { size } = fstatSync(file);
+    const first = Math.max(0, size - most);
+    for (let position = size; position > first; ) {
+      const length = Math.min(blockSize, position - first);
       position -= length;
       const bytes = Buffer.concat([readBlock(path, file, position, length), begun]);
       let end = bytes.length;
@@ -335,7 +356,7 @@ function* backward(path: string): Generator<string, void, undefined> {
       }
       begun = cut(bytes.subarray(0, end));
     }
-    if (begun.length > 0) yield begun.toString();
+    if (first === 0 && begun.length > 0) yield begun.toString();
   } finally {
     closeSync(file);
   }

@@ -1,0 +1,201 @@
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { RhythmError } from '../errors.ts';
+import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
+import { planTick } from '../plan/decide.ts';
+import { renderStatus } from '../report/board.ts';
+import { type Activity, reportStatus, type StatusDocument } from '../report/status.ts';
+import { type HistoryLine, readNewest } from '../state/history.ts';
+import { describeHolder, isHeld } from '../state/lock.ts';
+import { isoOf, type Lease, leaseOf } from '../state/schema.ts';
+import { readState } from '../state/store.ts';
+import { settleState } from '../tick/adopt.ts';
+import { filesOf, readEvidence } from '../tick/evidence.ts';
+import { lanePath } from '../tick/lane.ts';
+import { identify, isSame } from '../tick/process.ts';
+import { secretsOf } from '../tick/redact.ts';
+import { painter, printLine } from './terminal.ts';
+
+export interface StatusFlags {
+  readonly check?: boolean;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+}
+
+/** `rhythm status --check --json`: the verdict alone. `at` is when it was given. */
+export interface CheckDocument {
+  readonly schemaVersion: 1;
+  readonly at: string;
+  readonly exitCode: 0 | 1 | 2;
+  readonly text: string;
+  readonly failed: readonly string[];
+  readonly late: readonly string[];
+}
+
+/** `rhythm status`. Reads only: no file is written, no lock taken, nothing is cached. */
+export async function status(workspace: string, flags: StatusFlags): Promise<number> {
+  if (flags.check) return check(workspace, flags);
+  const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
+  const recent = openRecent(config.outputs);
+  const found = lookAround(config, recent.lines, Date.now());
+  recent.close();
+  for (const notice of found.notices) process.stderr.write(`rhythm: ${notice}\n`);
+  if (flags.json) printLine(JSON.stringify(found, null, 2));
+  else {
+    const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+    printLine(renderStatus(harmless(found), { timezone: config.timezone, width, paint: painter() }));
+  }
+  return 0;
+}
+
+/** One line for those who watch many machines; whatever keeps a tick from its work is 2 as well. */
+async function check(workspace: string, { json }: StatusFlags): Promise<number> {
+  const verdict = await judge(workspace);
+  printLine(json ? JSON.stringify(verdict, null, 2) : neutralise(verdict.text));
+  return verdict.exitCode;
+}
+
+async function judge(workspace: string): Promise<CheckDocument> {
+  try {
+    const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
+    const recent = openRecent(config.outputs);
+    const found = lookAround(config, recent.lines, Date.now());
+    recent.close();
+    return { schemaVersion: 1, at: found.at, ...found.check };
+  } catch (error) {
+    if (!(error instanceof RhythmError)) throw error;
+    const text = `unknown: ${error.message.replace(/\s*\n\s*/g, ' ')}`;
+    return { schemaVersion: 1, at: isoOf(Date.now()), exitCode: 2, text, failed: [], late: [] };
+  }
+}
+
+/** So many bytes of the history's end are looked at: days of it, and few enough to be read in no time. */
+const mostOfHistory = 4 << 20;
+
+/** The lines of the history that a status is made of, newest first; read once, as far as they are asked for. */
+export interface Recent {
+  readonly lines: Iterable<HistoryLine>;
+  close(): void;
+}
+
+export function openRecent(outputs: string): Recent {
+  const unread = readNewest(outputs, { only: new Set(['tick', 'run-end']), most: mostOfHistory });
+  const known: HistoryLine[] = [];
+  return {
+    lines: {
+      *[Symbol.iterator]() {
+        for (let index = 0; ; index++) {
+          if (index === known.length) {
+            const { value, done } = unread.next();
+            if (done || value === undefined) return;
+            known.push(value);
+          }
+          yield known[index] as HistoryLine;
+        }
+      },
+    },
+    close: () => void unread.return(),
+  };
+}
+
+/** How everything is at `now` (ms). StorageError where the state or the history can't be read. */
+export function lookAround(config: Config, newestFirst: Iterable<HistoryLine>, now: number): StatusDocument {
+  const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
+  const configured = [...new Set(config.groups.map(({ lane }) => lane))];
+  // Before the state is read and after it: else a tick that begins or ends just then would seem to have died.
+  const heldBefore = new Set(configured.filter(held));
+  const { state, notices } = readState(config.outputs);
+  const lanes = [...new Set([...configured, ...Object.keys(state.leases ?? {})])];
+  const heldLanes = new Set(lanes.filter((lane) => heldBefore.has(lane) || held(lane)));
+
+  const activities = lanes.flatMap((lane): Activity[] => {
+    const lease = leaseOf(state, lane) ?? null;
+    if (heldLanes.has(lane))
+      return [{ lane, lease, holder: holderOf(lane, config), isOrphan: false, ...follow(lease, config) }];
+    const isOrphan = lease !== null && runsOn(lease, config);
+    return isOrphan ? [{ lane, lease, holder: null, isOrphan, ...follow(lease, config) }] : [];
+  });
+  const occupied = new Map([...heldLanes].map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));
+  const plan = planTick(
+    config,
+    settleState(state, config, (lane) => heldLanes.has(lane)),
+    now,
+    occupied,
+  );
+  return reportStatus({ config, state, notices, plan, activities, newestFirst, pulse: readPulse(config.outputs) });
+}
+
+/** The trigger's sign of life: a file that it touches each time, whether or not rhythm is started. */
+function readPulse(outputs: string): number | null {
+  return statSync(join(outputs, 'pulse'), { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+function holderOf(lane: string, { outputs }: Config): Activity['holder'] {
+  const holder = describeHolder(lanePath(outputs, lane));
+  if (holder === null) return null;
+  const since = Date.parse(holder.since);
+  if (Number.isNaN(since)) return null;
+  return { pid: holder.pid, since, tick: typeof holder.tick === 'string' ? holder.tick : null };
+}
+
+function folderOf(lease: Lease, { outputs }: Config): { folder: string; number: number } {
+  return { folder: join(outputs, lease.folder ?? ''), number: typeof lease.number === 'number' ? lease.number : 0 };
+}
+
+/** Whether the script of a run whose tick died goes on. */
+function runsOn(lease: Lease, config: Config): boolean {
+  if (lease.script == null) return false;
+  const { folder, number } = folderOf(lease, config);
+  const { exit, leader } = readEvidence(folder, number, lease.script);
+  return exit === null && leader !== null && isSame(leader);
+}
+
+/** Since when a run's script has been running, and what it printed last. */
+function follow(lease: Lease | null, config: Config): Pick<Activity, 'scriptStartedAt' | 'lastLine'> {
+  if (lease?.script == null) return { scriptStartedAt: null, lastLine: null };
+  const { folder, number } = folderOf(lease, config);
+  const group = config.groups.find(({ name }) => name === lease.group);
+  const script = group?.scripts.find(({ name }) => name === lease.script);
+  const secrets = secretsOf(config.redact, { ...process.env, ...script?.env });
+  return {
+    scriptStartedAt: readEvidence(folder, number, lease.script).startedAt,
+    lastLine: readLastLine(filesOf(folder, number, lease.script).log, secrets),
+  };
+}
+
+const tailSize = 8192;
+
+/** The last line of an output file that is not blank, made safe; null where there is none, or where it can't be read. */
+function readLastLine(file: string, secrets: readonly string[]): string | null {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, 'r');
+    const { size } = fstatSync(descriptor);
+    const from = Math.max(0, size - tailSize);
+    const bytes = Buffer.alloc(Math.min(size, tailSize));
+    const text = bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, from));
+    const lines = text.split('\n');
+    // What is left of a long line may begin in the midst of a secret.
+    if (from > 0 && (lines.length > 1 || secrets.length > 0)) lines.shift();
+    for (const line of lines.reverse()) {
+      const shown = neutralise(redactText(withoutEscapes(line), secrets), 500).trim();
+      if (shown !== '') return shown;
+    }
+    return null;
+  } catch {
+    // Its script has not begun to write, or belongs to another user.
+    return null;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Nothing that a configuration, a reason or an old record holds does anything to a terminal. */
+export function harmless<T>(value: T): T {
+  if (typeof value === 'string') return neutralise(value) as T;
+  if (Array.isArray(value)) return value.map(harmless) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, harmless(part)])) as T;
+}
