@@ -7,7 +7,8 @@ import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
 import { planTick } from '../plan/decide.ts';
 import { renderStatus } from '../report/board.ts';
 import { type Activity, reportStatus, type StatusDocument } from '../report/status.ts';
-import { type HistoryLine, readNewest } from '../state/history.ts';
+import { runsThatTell } from '../report/usual.ts';
+import { type HistoryHead, type HistoryLine, readNewest } from '../state/history.ts';
 import { describeHolder, isHeld } from '../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../state/schema.ts';
 import { readState } from '../state/store.ts';
@@ -38,8 +39,9 @@ export interface CheckDocument {
 export async function status(workspace: string, flags: StatusFlags): Promise<number> {
   if (flags.check) return check(workspace, flags);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
-  const recent = openRecent(config.outputs);
-  const found = lookAround(config, recent.lines, Date.now());
+  const now = Date.now();
+  const recent = openRecent(config.outputs, now);
+  const found = lookAround(config, recent.lines, now);
   recent.close();
   for (const notice of found.notices) process.stderr.write(`rhythm: ${notice}\n`);
   if (flags.json) printLine(JSON.stringify(found, null, 2));
@@ -60,8 +62,9 @@ async function check(workspace: string, { json }: StatusFlags): Promise<number> 
 async function judge(workspace: string): Promise<CheckDocument> {
   try {
     const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
-    const recent = openRecent(config.outputs);
-    const found = lookAround(config, recent.lines, Date.now());
+    const now = Date.now();
+    const recent = openRecent(config.outputs, now);
+    const found = lookAround(config, recent.lines, now);
     recent.close();
     return { schemaVersion: 1, at: found.at, ...found.check };
   } catch (error) {
@@ -72,7 +75,9 @@ async function judge(workspace: string): Promise<CheckDocument> {
 }
 
 /** So many bytes of the history's end are looked at: days of it, and few enough to be read in no time. */
-const mostOfHistory = 4 << 20;
+const mostOfHistory = 2 << 20;
+/** Only the ticks of this time before now, ms, tell how the trigger does. */
+const tickSpan = 25 * 3_600_000;
 
 /** The lines of the history that a status is made of, newest first; read once, as far as they are asked for. */
 export interface Recent {
@@ -80,8 +85,16 @@ export interface Recent {
   close(): void;
 }
 
-export function openRecent(outputs: string): Recent {
-  const unread = readNewest(outputs, { only: new Set(['tick', 'run-end']), most: mostOfHistory });
+/** @param now ms */
+export function openRecent(outputs: string, now: number): Recent {
+  const successes = new Map<string, number>();
+  const since = isoOf(now - tickSpan);
+  let hasTick = false;
+  const wants = ({ at, type, group }: HistoryHead) => {
+    if (type === 'tick') return !hasTick || at >= since;
+    return type === 'run-end' && (successes.get(group ?? '') ?? 0) < runsThatTell;
+  };
+  const unread = readNewest(outputs, { wants, most: mostOfHistory });
   const known: HistoryLine[] = [];
   return {
     lines: {
@@ -91,6 +104,10 @@ export function openRecent(outputs: string): Recent {
             const { value, done } = unread.next();
             if (done || value === undefined) return;
             known.push(value);
+            if (value.type === 'tick') hasTick = true;
+            if (value.type === 'run-end' && value.run.outcome === 'succeeded') {
+              successes.set(value.group, (successes.get(value.group) ?? 0) + 1);
+            }
           }
           yield known[index] as HistoryLine;
         }

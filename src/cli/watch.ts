@@ -77,7 +77,7 @@ async function makeLook(workspace: string): Promise<(width: number) => Promise<s
       const history = signatureOf([historyPath(config.outputs)]);
       if (recent === null || history !== recentAs) {
         recent?.close();
-        recent = openRecent(config.outputs);
+        recent = openRecent(config.outputs, Date.now());
         recentAs = history;
       }
       const found = harmless(lookAround(config, recent.lines, Date.now()));

@@ -1,7 +1,7 @@
 import type { HistoryLine } from '../state/history.ts';
 
 /** So many runs of a group tell how long it usually takes. */
-const enough = 20;
+export const runsThatTell = 20;
 
 /**
  * How long groups usually run: the median of their newest successful runs, ms, by name.
@@ -16,9 +16,9 @@ export function usualLengths(newestFirst: Iterable<HistoryLine>, groups: Iterabl
     if (wanting === 0) break;
     if (line.type !== 'run-end' || line.run.outcome !== 'succeeded' || line.run.durationMs == null) continue;
     const known = lengths.get(line.group);
-    if (known === undefined || known.length >= enough) continue;
+    if (known === undefined || known.length >= runsThatTell) continue;
     known.push(line.run.durationMs);
-    if (known.length === enough) wanting--;
+    if (known.length === runsThatTell) wanting--;
   }
   const measured = [...lengths].filter(([, known]) => known.length > 0);
   return new Map(measured.map(([group, known]) => [group, median(known)]));
@@ -28,7 +28,7 @@ export function usualLengths(newestFirst: Iterable<HistoryLine>, groups: Iterabl
 export function usualScriptLength(newestFirst: Iterable<HistoryLine>, group: string, script: string): number | null {
   const known: number[] = [];
   for (const line of newestFirst) {
-    if (known.length === enough) break;
+    if (known.length === runsThatTell) break;
     if (line.type !== 'run-end' || line.group !== group || !Array.isArray(line.run.scripts)) continue;
     const length = line.run.scripts.find(({ name, outcome }) => name === script && outcome === 'succeeded')?.durationMs;
     if (length != null) known.push(length);

@@ -158,30 +158,38 @@ export function* readHistory(
   }
 }
 
+/** What a line begins with, as far as it is one of ours: enough to tell whether it is worth reading. */
+export interface HistoryHead {
+  readonly at: string;
+  readonly type: string;
+  readonly group: string | null;
+}
+
 /**
  * The same, newest first: what was asked for last costs no more than the end of the file.
  *
- * @param only the types that are asked for; others are passed over at little cost
+ * @param wants tells by its head whether a line is asked for; the others are passed over at little cost
  * @param most so many bytes of the file's end are looked at
  */
 export function* readNewest(
   outputs: string,
-  { only, most = Number.POSITIVE_INFINITY }: { only?: ReadonlySet<HistoryLine['type']>; most?: number } = {},
+  { wants, most = Number.POSITIVE_INFINITY }: { wants?: (head: HistoryHead) => boolean; most?: number } = {},
 ): Generator<HistoryLine, void, undefined> {
-  for (const text of backward(historyPath(outputs), most)) {
-    const type = only && typeAhead(text);
-    if (type != null && !only?.has(type as HistoryLine['type'])) continue;
+  const isWanted = (beginning: string) => {
+    const [, at = '', type = '', group = null] = headOfLine.exec(beginning) ?? [];
+    // Who looks at a head alone takes whatever has none for a line that may be asked for.
+    return type === '' || wants === undefined || wants({ at, type, group });
+  };
+  for (const text of backward(historyPath(outputs), most, wants && isWanted)) {
     const line = parseLine(text);
-    if (line !== null && only?.has(line.type) !== false) yield line;
+    if (line !== null) yield line;
   }
 }
 
-/** The type of a line of ours, which begins with its instant and its type; null where it begins otherwise. */
-function typeAhead(text: string): string | null {
-  const start = atFirst.length + isoLength;
-  if (!text.startsWith(atFirst) || !text.startsWith(typeNext, start)) return null;
-  return text.slice(start + typeNext.length, text.indexOf('"', start + typeNext.length));
-}
+/** Instant, type, tick and group come first in our own lines, and none of them holds what JSON would have to escape. */
+const headOfLine = /^\{"at":"([^"\\]+)","type":"([^"\\]+)"(?:,"tick":"[^"\\]*")?(?:,"group":"([^"\\]+)")?/;
+/** So many bytes of a line its head is looked for in. */
+const headSize = 256;
 
 /**
  * Removes lines older than `keep` (ms), and those that can't be understood. What rebuilding the state needs stays, however
@@ -259,8 +267,6 @@ function locked<T>(outputs: string, change: () => T): T {
 }
 
 const atFirst = '{"at":"';
-const typeNext = '","type":"';
-const isoLength = '2026-11-22T16:00:00.000Z'.length;
 
 function textOf(line: HistoryLine): string {
   const { at, type, ...rest } = line;
@@ -337,8 +343,12 @@ function* forward(path: string): Generator<string, void, undefined> {
   }
 }
 
-/** The same from its end, as far as that lies within so many bytes. */
-function* backward(path: string, most: number): Generator<string, void, undefined> {
+/** The same from its end, as far as that lies within so many bytes, and as far as its beginning makes a line wanted. */
+function* backward(
+  path: string,
+  most: number,
+  isWanted: (beginning: string) => boolean = () => true,
+): Generator<string, void, undefined> {
   const file = openToRead(path);
   if (file === null) return;
   try {
@@ -351,7 +361,10 @@ function* backward(path: string, most: number): Generator<string, void, undefine
       const bytes = Buffer.concat([readBlock(path, file, position, length), begun]);
       let end = bytes.length;
       for (let newline = lastNewline(bytes, end); newline !== -1; newline = lastNewline(bytes, end)) {
-        if (end > newline + 1) yield textBetween(bytes, newline + 1, end);
+        const start = newline + 1;
+        if (end > start && isWanted(bytes.toString('latin1', start, Math.min(end, start + headSize)))) {
+          yield textBetween(bytes, start, end);
+        }
         end = newline;
       }
       begun = cut(bytes.subarray(0, end));
