@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { formatInstant } from '../plan/because.ts';
 import type { Paint } from './plan.ts';
 import { type GroupCondition, type GroupStatus, hasFailed, type RunningStatus, type StatusDocument } from './status.ts';
@@ -21,16 +22,31 @@ export function renderStatus(status: StatusDocument, options: BoardOptions): str
     `Status at ${formatInstant(now, null, timezone)} (${timezone})`,
     ...wrap(`${phraseLastTick(status, tell)}${capitalise(status.trigger.text)}.`, width),
   ];
-  for (const running of status.running) lines.push(...renderRunning(running, width));
-  const rows = [fullRows, narrowRows].map((make) => make(status.groups, status, { now, timezone, paint }));
-  const [full = [], narrow = []] = rows.map((cells) => alignRows(cells, width));
-  const isCut = full.some((line) => line.endsWith('…') || line.endsWith('…\x1b[0m'));
-  lines.push('', ...(isCut && width < roomy ? narrow : full));
-  return lines.join('\n');
+  for (const running of status.running) lines.push(...renderRunning(running));
+  lines.push('', ...renderGroups(status, { now, timezone, paint }, width));
+  return lines.map((line) => shorten(line, width)).join('\n');
 }
 
-/** In terminals narrower than this, lines are shown without the lengths of runs rather than cut off. */
-const roomy = 80;
+/** A line for each group. What a group waits for goes below its line where it would not fit; so nothing of it is lost. */
+function renderGroups(status: StatusDocument, frame: Frame, width: number): string[] {
+  const nexts = status.groups.map((group) => phraseNext(group, status, frame));
+  const head = ['', ...nexts.map(({ next }) => next)];
+  const [full, narrow] = [fullRows, narrowRows].map((make) => make(status.groups, frame));
+  const tooWide = (line: string) => stringWidth(line) > width;
+  const place = (rows: readonly (readonly string[])[] = [], ends: readonly string[]) =>
+    alignRows(rows.map((row, index) => [...row, index === 0 ? 'NEXT' : (ends[index] ?? '')]));
+  const rows = place(full, head).some(tooWide) ? narrow : full;
+  const short = place(rows, head);
+  const long = place(rows, [
+    '',
+    ...nexts.map(({ next, note }) => [next, note].filter((part) => part !== '').join('; ')),
+  ]);
+  return long.flatMap((line, index) => {
+    const note = nexts[index - 1]?.note ?? '';
+    if (!tooWide(line) || note === '') return line;
+    return [short[index] ?? '', `    ${note}`];
+  });
+}
 
 interface Frame {
   readonly now: number;
@@ -38,8 +54,8 @@ interface Frame {
   readonly paint: Paint;
 }
 
-function fullRows(groups: readonly GroupStatus[], status: StatusDocument, frame: Frame): string[][] {
-  const head = ['GROUP', 'STATE', 'LAST', 'AGE', 'TOOK', 'USUAL', 'NEXT'];
+function fullRows(groups: readonly GroupStatus[], frame: Frame): string[][] {
+  const head = ['GROUP', 'STATE', 'LAST', 'AGE', 'TOOK', 'USUAL'];
   const rows = groups.map((group) => [
     group.group,
     paintState(group.state, group.state, frame),
@@ -47,22 +63,20 @@ function fullRows(groups: readonly GroupStatus[], status: StatusDocument, frame:
     ageOf(group, frame.now),
     lengthOrBlank(group.lastRun?.durationMs ?? null),
     lengthOrBlank(group.usualMs),
-    phraseNext(group, status, frame),
   ]);
   return [head, ...rows];
 }
 
 /** The same in less room: the state gives way to the last outcome where it says little, the lengths are left out. */
-function narrowRows(groups: readonly GroupStatus[], status: StatusDocument, frame: Frame): string[][] {
+function narrowRows(groups: readonly GroupStatus[], frame: Frame): string[][] {
   const rows = groups.map((group) => [
     group.group,
     group.state === 'idle' && group.lastRun !== null
       ? paintOutcome(group, frame)
       : paintState(group.state, group.state, frame),
     ageOf(group, frame.now),
-    phraseNext(group, status, frame),
   ]);
-  return [['GROUP', 'STATE', 'AGE', 'NEXT'], ...rows];
+  return [['GROUP', 'STATE', 'AGE'], ...rows];
 }
 
 const colours: Record<GroupCondition, Parameters<Paint>[1]> = {
@@ -104,46 +118,46 @@ function lengthOrBlank(length: number | null): string {
   return length === null ? '-' : formatLength(length);
 }
 
-/** What comes next for a group, and what it waits for till then. */
-function phraseNext(group: GroupStatus, status: StatusDocument, frame: Frame): string {
+/** When something comes next for a group, and what else is to be known of it; '' where there is nothing to say. */
+function phraseNext(group: GroupStatus, status: StatusDocument, frame: Frame): { next: string; note: string } {
   const { now, timezone } = frame;
   const say = (instant: string) => phraseInstant(Date.parse(instant), now, timezone);
   const next = group.nextBeat === null ? '' : say(group.nextBeat);
-  const then = next === '' ? '' : `; next ${next}`;
   switch (group.state) {
     case 'running': {
       const running = status.running.find((candidate) => candidate.group === group.group);
-      return running === undefined ? next : `${phraseScript(running)}${then}`;
+      return { next, note: running === undefined ? '' : phraseScript(running) };
     }
     case 'late':
     case 'due': {
       const since = group.dueSince === null ? now : Date.parse(group.dueSince);
       const due = now - since < 60_000 ? 'due now' : `due for ${phraseLength(now - since)}`;
-      return `${due}${group.waitsFor === null ? '' : `, ${group.waitsFor}`}${then}`;
+      return { next, note: `${due}${group.waitsFor === null ? '' : `, ${group.waitsFor}`}` };
     }
     case 'waiting':
-      return `${group.waitsFor}${then}`;
+      return { next, note: group.waitsFor ?? '' };
     case 'paused': {
-      const until = group.pausedUntil === null ? 'till it is resumed' : `until ${say(group.pausedUntil)}`;
-      return `${until}${group.pauseReason === null ? '' : `: ${group.pauseReason}`}`;
+      const until = group.pausedUntil === null ? 'when resumed' : `until ${say(group.pausedUntil)}`;
+      return { next: until, note: group.pauseReason ?? '' };
     }
     case 'disabled':
-      return '';
+      return { next: '', note: '' };
     case 'idle':
-      if (group.retryAt !== null && Date.parse(group.retryAt) > now) return `retry ${say(group.retryAt)}${then}`;
-      return next === '' ? 'when asked to' : next;
+      if (group.retryAt !== null && Date.parse(group.retryAt) > now) {
+        return { next: `retry ${say(group.retryAt)}`, note: next === '' ? '' : `beat ${next}` };
+      }
+      return { next: next === '' ? 'when asked to' : next, note: '' };
   }
 }
 
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 
-/** An instant by the wall clock and in words: `16:10 in 8 min`, `Mon 03:00 in 11 h`, `2026-12-24 03:00 in 31 d`. */
+/** An instant by the wall clock and in words: `16:10 in 8 min`, `Mon 03:00 in 11 h`, `2026-12-24 in 31 d`. */
 function phraseInstant(instant: number, now: number, timezone: string): string {
   const [date, time] = formatInstant(instant, now, timezone).split(' ');
   const distance = formatDistance(instant, now);
-  if (time === undefined) return `${date} ${distance}`;
-  const day = Math.abs(instant - now) < 6 * 86_400_000 ? weekdays[new Date(`${date}T00:00:00Z`).getUTCDay()] : date;
-  return `${day} ${time} ${distance}`;
+  if (time === undefined || Math.abs(instant - now) >= 6 * 86_400_000) return `${date} ${distance}`;
+  return `${weekdays[new Date(`${date}T00:00:00Z`).getUTCDay()]} ${time} ${distance}`;
 }
 
 function phraseLastTick({ lastTick }: StatusDocument, tell: (instant: string) => string): string {
@@ -161,18 +175,18 @@ function phraseLastTick({ lastTick }: StatusDocument, tell: (instant: string) =>
   return `Last tick ${tell(startedAt)}: ${end}. `;
 }
 
-function renderRunning(running: RunningStatus, width: number): string[] {
+function renderRunning(running: RunningStatus): string[] {
   const { lane, group, elapsedMs, lastLine, isOrphan, pid } = running;
   const where = `lane ${lane}${pid === null ? '' : `, pid ${pid}`}`;
   const head =
     group === null
-      ? `Running: no group yet (${where}${elapsedMs === null ? '' : `, for ${phraseLength(elapsedMs)}`})`
+      ? `Running: no group yet (${where}${elapsedMs === null ? '' : `, for ${phraseLength(Math.max(1_000, elapsedMs))}`})`
       : `Running: ${group}/${phraseScript(running)} (${where}${isOrphan ? '; its tick died' : ''})`;
-  return [shorten(head, width), ...(lastLine === null ? [] : [shorten(`  | ${lastLine}`, width)])];
+  return [head, ...(lastLine === null ? [] : [`  | ${lastLine}`])];
 }
 
 function phraseScript({ script, scriptElapsedMs, scriptUsualMs }: RunningStatus): string {
-  const elapsed = scriptElapsedMs === null ? '' : ` for ${phraseLength(scriptElapsedMs)}`;
+  const elapsed = scriptElapsedMs === null ? '' : ` for ${phraseLength(Math.max(1_000, scriptElapsedMs))}`;
   return `${script ?? 'between two scripts'}${elapsed}${scriptUsualMs === null ? '' : `, usually ${phraseLength(scriptUsualMs)}`}`;
 }
 

@@ -10,7 +10,8 @@ export function formatLength(ms: number): string {
 /** A length of time within a sentence, rounded as in {@link formatDistance}: `30 s`, `5 min`, `2 h 10 min`, `3 d`. */
 export function phraseLength(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 100_000) return `${Math.round(ms / 1_000)} s`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 100 && seconds !== 60) return `${seconds} s`;
   const minutes = Math.round(ms / 60_000);
   if (minutes < 120) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
