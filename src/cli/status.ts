@@ -5,7 +5,6 @@ import { loadConfig } from '../config/load.ts';
 import { RhythmError } from '../errors.ts';
 import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
 import { planTick } from '../plan/decide.ts';
-import { renderStatus } from '../report/board.ts';
 import { type Activity, reportStatus, type StatusDocument } from '../report/status.ts';
 import { runsThatTell } from '../report/usual.ts';
 import { type HistoryHead, type HistoryLine, readNewest } from '../state/history.ts';
@@ -46,6 +45,8 @@ export async function status(workspace: string, flags: StatusFlags): Promise<num
   for (const notice of found.notices) process.stderr.write(`rhythm: ${notice}\n`);
   if (flags.json) printLine(JSON.stringify(found, null, 2));
   else {
+    // What measures wide characters takes longer to load than all the rest takes to work.
+    const { renderStatus } = await import('../report/board.ts');
     const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
     printLine(renderStatus(harmless(found), { timezone: config.timezone, width, paint: painter() }));
   }

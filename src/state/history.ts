@@ -369,7 +369,7 @@ function* backward(
       }
       begun = cut(bytes.subarray(0, end));
     }
-    if (first === 0 && begun.length > 0) yield begun.toString();
+    if (first === 0 && begun.length > 0 && isWanted(begun.toString('latin1', 0, headSize))) yield begun.toString();
   } finally {
     closeSync(file);
   }

@@ -30,6 +30,32 @@ function seen(instant: number, group: string): HistoryLine {
 }
 
 describe('the history', () => {
+  it('passes over, newest first, what is not wanted by its head, and what lies before the bytes that are asked for', () => {
+    const outputs = folder();
+    const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'constructor'), tick(now + 3), seen(now + 4, 'a')];
+    appendHistory(outputs, all);
+    const heads: unknown[] = [];
+    const wants = (head: { at: string; type: string; group: string | null }) => {
+      heads.push(head);
+      return head.type === 'seen' && head.group !== 'a';
+    };
+    expect([...readNewest(outputs, { wants })]).toEqual([all[2]]);
+    expect(heads).toEqual(all.toReversed().map(({ at, type, group = null }) => ({ at, type, group })));
+
+    // Lines that others wrote have no head that could rule them out.
+    const odd = { type: 'tick', at: iso(now + 5), tick: 't' };
+    writeFileSync(historyPath(outputs), `${JSON.stringify(odd)}\n`, { flag: 'a' });
+    expect([...readNewest(outputs, { wants })]).toEqual([odd, all[2]]);
+
+    const sizes = readFileSync(historyPath(outputs), 'utf8')
+      .split('\n')
+      .map((line) => line.length + 1);
+    const end = (sizes.at(-2) ?? 0) + (sizes.at(-3) ?? 0);
+    expect([...readNewest(outputs, { most: end })]).toEqual([odd]);
+    expect([...readNewest(outputs, { most: end + 1 })]).toEqual([odd, all[4]]);
+    expect([...readNewest(outputs, { most: 0 })]).toEqual([]);
+  });
+
   it('gives back what was written, both ways, but for the last run in an entry', () => {
     const outputs = folder();
     expect([...readHistory(outputs)]).toEqual([]);
