@@ -305,6 +305,9 @@ function isTick({ lease, holder }: Activity, { lastTick }: State): boolean {
   return holder.tick === lastTick?.id || (lease !== null && lease.tick !== holder.tick);
 }
 
+/** More than these are only counted: monitoring shows no long lines. */
+const mostTroubles = 5;
+
 function judge(
   groups: readonly GroupStatus[],
   trigger: TriggerState,
@@ -322,6 +325,8 @@ function judge(
     }),
     ...late.map(({ group }) => `${group} is late`),
   ];
+  const hidden = troubles.splice(mostTroubles).length;
+  if (hidden > 0) troubles.push(`and ${hidden} more`);
   const comes = trigger === 'comes';
   const exitCode = notices.length > 0 || !comes ? 2 : troubles.length > 0 ? 1 : 0;
   const verdict = exitCode === 0 ? `well: ${countOf(groups.length, 'group')}` : exitCode === 1 ? 'unwell' : 'unknown';

@@ -354,6 +354,16 @@ describe('the check', () => {
     expect(check(entry, facts)).toBe(expected);
   });
 
+  it('counts what is too much for a line', () => {
+    const names = Array.from({ length: 42 }, (_, index) => `g${index}`);
+    const { check } = report(
+      makeConfig(names.map((name) => makeGroup(name))),
+      makeState(Object.fromEntries(names.map((name) => [name, ran(now - hour)]))),
+    );
+    expect(check.text).toContain('g4 is late; and 37 more; the trigger');
+    expect(check.late).toEqual(names);
+  });
+
   it('does not take a run by hand for a sign of the trigger, and a tick that waits for an orphan it does', () => {
     const hand = { ...running('g'), holder: { pid: 1, since: now, tick: 'hand' } };
     const lines = { newestFirst: [tick(47 * minute)] };
