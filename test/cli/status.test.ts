@@ -216,9 +216,9 @@ describe('status --watch', () => {
 
   /** A terminal with a shell in it. */
   function openTerminal(workspace: Workspace, columns: number, rows: number): Terminal {
-    const socket = `rhythm-status-${process.pid}-${Math.random().toString(36).slice(2)}`;
+    const socket = join(workspace.folder, 'tmux');
     const tmux = (...args: readonly string[]) => {
-      const { stdout, stderr, status } = spawnSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], {
+      const { stdout, stderr, status } = spawnSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], {
         encoding: 'utf8',
       });
       if (status !== 0) throw new Error(`tmux ${args.join(' ')}: ${stderr}`);
@@ -227,13 +227,13 @@ describe('status --watch', () => {
     const env = { ...process.env, NODE_EXTRA_CA_CERTS: '', LC_ALL: 'C.UTF-8', PS1: '$ ' };
     spawnSync(
       'tmux',
-      ['-L', socket, '-u', '-f', '/dev/null', 'new-session', '-d', '-x', `${columns}`, '-y', `${rows}`, 'sh'],
+      ['-S', socket, '-u', '-f', '/dev/null', 'new-session', '-d', '-x', `${columns}`, '-y', `${rows}`, 'sh'],
       {
         env,
         cwd: workspace.folder,
       },
     );
-    onTestFinished(() => void spawnSync('tmux', ['-L', socket, 'kill-server']));
+    onTestFinished(() => void spawnSync('tmux', ['-S', socket, 'kill-server']));
     return {
       keys: (...keys) => void tmux('send-keys', ...keys),
       resize: (x, y) => void tmux('resize-window', '-x', `${x}`, '-y', `${y}`),
