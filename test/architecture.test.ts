@@ -13,7 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   log: ['state'],
   plan: ['config', 'schedule', 'state'],
   tick: ['config', 'schedule', 'state', 'log', 'plan'],
-  report: ['config', 'schedule', 'state', 'plan', 'tick'],
+  report: ['config', 'schedule', 'state', 'log', 'plan', 'tick'],
   trigger: ['config', 'schedule', 'state'],
   import: ['config', 'schedule', 'plan', 'trigger', 'report'],
   doctor: ['config', 'schedule', 'state', 'plan', 'tick', 'report', 'trigger'],

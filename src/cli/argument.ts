@@ -27,6 +27,20 @@ export function readEnd(flag: string, text: string, now: number): number {
   return end;
 }
 
+/** A flag that says since when: an instant, or a duration ago. A UsageError where it is neither. */
+export function readSince(flag: string, text: string, now: number): number {
+  const length = parseDuration(text);
+  const since = length === null ? parseInstant(text) : now - length;
+  if (since !== null) return since;
+  throw new UsageError(`${flag} ${text} is neither an instant (2026-11-22T16:00:00Z) nor a duration ago (2h).`);
+}
+
+/** A flag's whole number; a UsageError where it is none. */
+export function readCount(flag: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new UsageError(`${flag} ${text} is not a whole number: write how many are to be shown, such as 20.`);
+}
+
 function parseInstant(text: string): number | null {
   const instant = /^\d{4}-\d\d-\d\d([T ]|$)/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(instant) ? null : instant;

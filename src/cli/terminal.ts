@@ -16,10 +16,21 @@ const colours: Record<Parameters<Paint>[1], Parameters<typeof styleText>[0]> = {
   disabled: 'gray',
 };
 
+/** Whether colours are to be shown: on a terminal, unless NO_COLOR (no-color.org) is set. */
+export function hasColours(): boolean {
+  const { NO_COLOR } = process.env;
+  return process.stdout.isTTY === true && (NO_COLOR === undefined || NO_COLOR === '');
+}
+
+/** The columns of the terminal, 80 where it does not tell; infinite where the output goes elsewhere. */
+export function terminalWidth(): number {
+  if (!process.stdout.isTTY) return Number.POSITIVE_INFINITY;
+  return process.stdout.columns > 0 ? process.stdout.columns : 80;
+}
+
 /** Colours for a terminal that has them, unless NO_COLOR (no-color.org) is set; plain words anywhere else. */
 export function painter(): Paint {
-  const { NO_COLOR } = process.env;
-  if (!process.stdout.isTTY || (NO_COLOR !== undefined && NO_COLOR !== '')) return (word) => word;
+  if (!hasColours()) return (word) => word;
   return (word, decision) => styleText(colours[decision], word);
 }
 

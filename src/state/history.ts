@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
-import { appendDurably, codeOf, storageError, sweepTemporaries, writeDurably } from './file.ts';
+import { appendDurably, sweepTemporaries, writeDurably } from './file.ts';
+import { readBackward, readForward, seekLine } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
 import { type GroupState, isoOf, type Lease, type RunRecord } from './schema.ts';
 
@@ -110,9 +110,8 @@ export type HistoryLine =
 const patience = 60_000;
 /** The outputs folders that this process has looked through for what a killed pruning left. */
 const swept = new Set<string>();
-const blockSize = 1 << 18;
-/** Longer lines, in bytes, are none of ours: a file full of zeros must not fill the memory. */
-const longestLine = 1 << 24;
+/** Lines are no further out of order, ms, than this: a tick's own line comes hours after its instant, clocks are set. */
+const disorder = 3 * 3_600_000;
 
 export function historyPath(outputs: string): string {
   return join(outputs, 'history.jsonl');
@@ -149,13 +148,24 @@ export function* readHistory(
   { since, onSkipped }: { since?: number; onSkipped?: () => void } = {},
 ): Generator<HistoryLine, void, undefined> {
   const start = since === undefined ? '' : isoOf(since);
-  for (const text of forward(historyPath(outputs))) {
+  for (const text of readForward(historyPath(outputs))) {
     // Our own lines begin with their instant, and ISO 8601 instants in UTC compare as text.
     if (text.startsWith(atFirst) && text.slice(atFirst.length, atFirst.length + start.length) < start) continue;
     const line = parseLine(text);
     if (line === null) onSkipped?.();
     else if (since === undefined || Date.parse(line.at) >= since) yield line;
   }
+}
+
+export interface ReadingOptions {
+  /** Only lines of this group, at a tenth of the cost. */
+  readonly group?: string | undefined;
+  /** Only lines that have this in their JSON, at a tenth of the cost; a group goes before. */
+  readonly containing?: string | undefined;
+  /** Whether a line is worth being understood, by its JSON. */
+  readonly isWanted?: ((json: string) => boolean) | undefined;
+  /** Is told of each line that can't be understood. */
+  readonly onSkipped?: (() => void) | undefined;
 }
 
 /** What a line begins with, as far as it is one of ours: enough to tell whether it is worth reading. */
@@ -165,31 +175,68 @@ export interface HistoryHead {
   readonly group: string | null;
 }
 
-/**
- * The same, newest first: what was asked for last costs no more than the end of the file.
- *
- * @param wants tells by its head whether a line is asked for; the others are passed over at little cost
- * @param most so many bytes of the file's end are looked at
- */
+/** Instant, type, tick and group come first in our own lines, and none of them holds what JSON would have to escape. */
+const headOfLine = /^\{"at":"([^"\\]+)","type":"([^"\\]+)"(?:,"tick":"[^"\\]*")?(?:,"group":"([^"\\]+)")?/;
+
+export interface NewestOptions extends ReadingOptions {
+  /** ms; lines from after it are passed over at next to no cost, wherever in the file it lies. */
+  readonly until?: number | undefined;
+  /** Tells by its head whether a line is asked for; the others are passed over at little cost. Not with a group. */
+  readonly wants?: ((head: HistoryHead) => boolean) | undefined;
+  /** So many bytes of the file's end are looked at. */
+  readonly most?: number | undefined;
+}
+
+/** The same, newest first: what was asked for last costs no more than the end of the file. */
 export function* readNewest(
   outputs: string,
-  { wants, most = Number.POSITIVE_INFINITY }: { wants?: (head: HistoryHead) => boolean; most?: number } = {},
+  { until, wants, most, ...options }: NewestOptions = {},
 ): Generator<HistoryLine, void, undefined> {
-  const isWanted = (beginning: string) => {
+  const path = historyPath(outputs);
+  const from = until === undefined ? undefined : seekInstant(path, until + disorder).after;
+  const isAsked = (beginning: string) => {
     const [, at = '', type = '', group = null] = headOfLine.exec(beginning) ?? [];
     // Who looks at a head alone takes whatever has none for a line that may be asked for.
     return type === '' || wants === undefined || wants({ at, type, group });
   };
-  for (const text of backward(historyPath(outputs), most, wants && isWanted)) {
-    const line = parseLine(text);
-    if (line !== null) yield line;
+  const texts = readBackward(path, { from, most, wants: wants && isAsked, containing: markOf(options) });
+  for (const line of understand(texts, options)) {
+    if (until === undefined || Date.parse(line.at) <= until) yield line;
   }
 }
 
-/** Instant, type, tick and group come first in our own lines, and none of them holds what JSON would have to escape. */
-const headOfLine = /^\{"at":"([^"\\]+)","type":"([^"\\]+)"(?:,"tick":"[^"\\]*")?(?:,"group":"([^"\\]+)")?/;
-/** So many bytes of a line its head is looked for in. */
-const headSize = 256;
+/** The lines from an instant (ms) on, oldest first; what comes before it costs next to nothing. */
+export function* readOnward(
+  outputs: string,
+  since: number,
+  options: ReadingOptions = {},
+): Generator<HistoryLine, void, undefined> {
+  const path = historyPath(outputs);
+  const from = seekInstant(path, since - disorder).before;
+  for (const line of understand(readForward(path, { from, containing: markOf(options) }), options)) {
+    if (Date.parse(line.at) >= since) yield line;
+  }
+}
+
+function* understand(texts: Iterable<string>, { group, isWanted, onSkipped }: ReadingOptions): Generator<HistoryLine> {
+  for (const text of texts) {
+    if (isWanted?.(text) === false) continue;
+    const line = parseLine(text);
+    if (line === null) onSkipped?.();
+    else if (group === undefined || line.group === group) yield line;
+  }
+}
+
+/** What stands in every line of a group as `textOf` writes them: no group is a line's first field. */
+function markOf({ group, containing }: ReadingOptions): string | undefined {
+  return group === undefined ? containing : `,"group":${JSON.stringify(group)}`;
+}
+
+/** Where the lines from an instant on begin. What pruning leaves of older times comes first, and is as nearly sorted. */
+function seekInstant(path: string, instant: number) {
+  const wanted = `${atFirst}${isoOf(instant)}`;
+  return seekLine(path, (line) => (line.startsWith(atFirst) ? line.slice(0, wanted.length) >= wanted : null));
+}
 
 /**
  * Removes lines older than `keep` (ms), and those that can't be understood. What rebuilding the state needs stays, however
@@ -208,7 +255,7 @@ export function pruneHistory(outputs: string, keep: number, now: number): boolea
     const head = textOf({ at: isoOf(now), type: 'pruned', olderThan: isoOf(now - keep) });
     const kept: string[] = [head];
     let number = 0;
-    for (const text of forward(path)) {
+    for (const text of readForward(path)) {
       const line = parseLine(text);
       const isNew = line !== null && line.type !== 'pruned' && Date.parse(line.at) >= now - keep;
       if (isNew || needed.has(number)) kept.push(`${text}\n`);
@@ -220,7 +267,7 @@ export function pruneHistory(outputs: string, keep: number, now: number): boolea
 }
 
 function isOverdue(path: string, keep: number, now: number): boolean {
-  for (const text of forward(path)) {
+  for (const text of readForward(path)) {
     const line = parseLine(text);
     if (line === null) continue;
     const at = Date.parse(line.at);
@@ -235,7 +282,7 @@ function neededLines(path: string): Set<number> {
   const newest = new Map<string, number>();
   const unfinished = new Map<string, { run: string; number: number }>();
   let number = -1;
-  for (const text of forward(path)) {
+  for (const text of readForward(path)) {
     number++;
     const line = parseLine(text);
     if (line === null) continue;
@@ -317,92 +364,4 @@ function isNamed(line: Readonly<Record<string, unknown>>): boolean {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The texts of a file's lines from its beginning; none where there is no file. */
-function* forward(path: string): Generator<string, void, undefined> {
-  const file = openToRead(path);
-  if (file === null) return;
-  try {
-    let begun: Buffer = Buffer.alloc(0);
-    for (let position = 0; ; ) {
-      const block = readBlock(path, file, position, blockSize);
-      position += block.length;
-      const bytes = begun.length === 0 ? block : Buffer.concat([begun, block]);
-      let start = 0;
-      for (let end = bytes.indexOf(0x0a, begun.length); end !== -1; end = bytes.indexOf(0x0a, start)) {
-        if (end > start) yield textBetween(bytes, start, end);
-        start = end + 1;
-      }
-      begun = cut(bytes.subarray(start));
-      if (block.length === 0) break;
-    }
-    if (begun.length > 0) yield begun.toString();
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** The same from its end, as far as that lies within so many bytes, and as far as its beginning makes a line wanted. */
-function* backward(
-  path: string,
-  most: number,
-  isWanted: (beginning: string) => boolean = () => true,
-): Generator<string, void, undefined> {
-  const file = openToRead(path);
-  if (file === null) return;
-  try {
-    let begun: Buffer = Buffer.alloc(0);
-    const { size } = fstatSync(file);
-    const first = Math.max(0, size - most);
-    for (let position = size; position > first; ) {
-      const length = Math.min(blockSize, position - first);
-      position -= length;
-      const bytes = Buffer.concat([readBlock(path, file, position, length), begun]);
-      let end = bytes.length;
-      for (let newline = lastNewline(bytes, end); newline !== -1; newline = lastNewline(bytes, end)) {
-        const start = newline + 1;
-        if (end > start && isWanted(bytes.toString('latin1', start, Math.min(end, start + headSize)))) {
-          yield textBetween(bytes, start, end);
-        }
-        end = newline;
-      }
-      begun = cut(bytes.subarray(0, end));
-    }
-    if (first === 0 && begun.length > 0 && isWanted(begun.toString('latin1', 0, headSize))) yield begun.toString();
-  } finally {
-    closeSync(file);
-  }
-}
-
-function lastNewline(bytes: Buffer, end: number): number {
-  return end === 0 ? -1 : bytes.lastIndexOf(0x0a, end - 1);
-}
-
-/** Nothing, which JSON is not, for what is too long: a line that a block's end happened not to cut is no more ours. */
-function textBetween(bytes: Buffer, start: number, end: number): string {
-  return end - start > longestLine ? '' : bytes.toString('utf8', start, end);
-}
-
-/** In the place of what is too long for a line of ours stands a byte that JSON can't have. */
-function cut(bytes: Buffer): Buffer {
-  return bytes.length > longestLine ? Buffer.alloc(1) : bytes;
-}
-
-function openToRead(path: string): number | null {
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw storageError('read', path, error);
-  }
-}
-
-function readBlock(path: string, file: number, position: number, length: number): Buffer {
-  try {
-    const block = Buffer.allocUnsafe(length);
-    return block.subarray(0, readSync(file, block, 0, length, position));
-  } catch (error) {
-    throw storageError('read', path, error);
-  }
 }
