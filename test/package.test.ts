@@ -141,6 +141,25 @@ describe('the installed package', () => {
   });
 });
 
+describe('a new workspace', () => {
+  // Outside of the folder that the package is installed in, as with one for the whole machine; and inside of it.
+  it.each(['elsewhere/of its own', 'workspace/below'])('in %s is planned and typed', { timeout: 60_000 }, (name) => {
+    const fresh = join(base, name);
+    expect(rhythm('init', fresh).status).toBe(0);
+    const { stdout } = rhythm('-C', fresh, 'tick', '--dry-run');
+    expect(stdout).toMatch(/1\. run {7}hello {2}first run/);
+
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const check = () =>
+      spawnSync(process.execPath, [compiler, '-p', fresh, '--pretty', 'false'], { cwd: fresh, encoding: 'utf8' });
+    const good = check();
+    expect([good.stdout, good.status]).toEqual(['', 0]);
+    const config = join(fresh, 'tasks.config.ts');
+    writeFileSync(config, readFileSync(config, 'utf8').replace("every: '10m'", "every: '10m', dependsOn: ['helo']"));
+    expect(check().stdout).toMatch(/^tasks\.config\.ts\(\d+,\d+\): error TS\d+: Type '"helo"'/m);
+  });
+});
+
 it('the lock file names no registry, so that any will do', () => {
   const text = readFileSync(join(root, 'package-lock.json'), 'utf8');
   expect(text).not.toContain('"resolved"');

@@ -86,7 +86,10 @@ function refuseArguments([first]: readonly string[], program: Command): void {
   if (first === undefined) return;
   const meant = suggest(
     first,
-    program.commands.map((command) => command.name()),
+    program
+      .createHelp()
+      .visibleCommands(program)
+      .map((command) => command.name()),
   );
   throw new UsageError(`there is no command ${JSON.stringify(first)}${meant || '; see rhythm --help.'}`);
 }

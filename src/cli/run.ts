@@ -1,16 +1,18 @@
 import { resolve } from 'node:path';
-import type { Group } from '../config/config.ts';
+import type { Config, Group } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { suggest } from '../config/problems.ts';
 import { UsageError } from '../errors.ts';
+import { formatInstant } from '../plan/because.ts';
 import { openStore } from '../state/store.ts';
 import { type HandReport, runByHand } from '../tick/hand.ts';
 import { makeTickId } from '../tick/session.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { readDuration } from './argument.ts';
 import { findGroup } from './pause.ts';
+import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { printLine, tellTerminal } from './terminal.ts';
+import { printLine } from './terminal.ts';
 
 export interface RunFlags {
   readonly withDependencies?: boolean;
@@ -31,20 +33,24 @@ export async function run(workspace: string, target: string, flags: RunFlags): P
   const [name = '', ...rest] = target.split('/');
   const group = findGroup(config, name);
   const only = rest.length === 0 ? null : findScript(group, rest.join('/'));
-  const teller = makeTeller(config, process.env, (event) => {
-    if (!flags.json) tellTerminal(event);
-  });
+  const display = flags.json ? null : openDisplay(config.outputs, { isLive: true });
+  const teller = makeTeller(config, process.env, (event) => display?.tell(event));
   try {
     const onNotice = (text: string) => teller.emit({ kind: 'notice', text });
     const store = await openStore({ outputs: config.outputs, onNotice });
     const dependencies = flags.withDependencies ? 'run' : flags.ignoreDependencies ? 'ignore' : 'check';
-    const session = { config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, teller };
+    const session = {
+      ...{ config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, teller },
+      ...(display === null ? {} : { onLine: display.showLine }),
+    };
     const report = await runByHand({ group: group.name, dependencies }, only, session, wait, Date.now);
     await teller.flush();
+    display?.close();
     if (flags.json) printLine(JSON.stringify(documentReport(report), null, 2));
-    else for (const line of describeReport(report, target, only !== null)) printLine(line);
+    else for (const line of describeReport(report, target, only !== null, config)) printLine(line);
     return stop.exitCode() ?? exitCodeOf(report);
   } finally {
+    display?.close();
     teller.close();
     stop.ignore();
   }
@@ -63,7 +69,7 @@ function exitCodeOf(report: HandReport): number {
   return report.asked.every(({ group }) => report.runs.get(group)?.outcome === 'succeeded') ? 0 : 1;
 }
 
-function describeReport(report: HandReport, target: string, isScript: boolean): string[] {
+function describeReport(report: HandReport, target: string, isScript: boolean, config: Config): string[] {
   if (report.kind === 'lanes-held') return [`${target} was not run.`];
   if (report.kind === 'blocked') {
     const why = report.because.join(', and ');
@@ -74,7 +80,7 @@ function describeReport(report: HandReport, target: string, isScript: boolean): 
     if (!report.runs.has(group)) return `${group} was not run, for what it depends on did not succeed.`;
     return beat === null
       ? `${group}: no beat was due, so none is consumed.`
-      : `${group}: its beat ${new Date(beat).toISOString()} was due and is consumed.`;
+      : `${group}: its ${formatInstant(beat, Date.now(), config.timezone)} beat was due and is consumed.`;
   });
 }
 

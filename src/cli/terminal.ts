@@ -1,6 +1,5 @@
 import { styleText } from 'node:util';
 import type { Paint } from '../report/plan.ts';
-import { narrate, type TickEvent } from '../tick/event.ts';
 
 /** Prints a line on stdout. */
 export function printLine(text: string): void {
@@ -32,13 +31,4 @@ export function terminalWidth(): number {
 export function painter(): Paint {
   if (!hasColours()) return (word) => word;
   return (word, decision) => styleText(colours[decision], word);
-}
-
-/** Shows what happens in a tick; the lines of scripts that go on to the central log are left out. */
-export function tellTerminal(event: TickEvent): void {
-  if (event.kind === 'line') return;
-  const { group, script, text, lines = [] } = narrate(event);
-  const source = group === undefined ? '' : `${group}${script === undefined ? '' : `/${script}`}  `;
-  printLine(`${source}${text}`);
-  for (const line of lines) printLine(`    | ${line}`);
 }

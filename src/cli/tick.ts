@@ -22,8 +22,9 @@ import { noteRest } from '../tick/rest.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
 import { readDuration, readInstant } from './argument.ts';
+import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { painter, printLine, tellTerminal } from './terminal.ts';
+import { painter, printLine } from './terminal.ts';
 
 export interface TickFlags {
   readonly dryRun?: boolean;
@@ -50,9 +51,8 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
   const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
-  const teller = makeTeller(config, process.env, (event) => {
-    if (!flags.json) tellTerminal(event);
-  });
+  const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
+  const teller = makeTeller(config, process.env, (event) => display?.tell(event));
   try {
     const store = await openStore({
       outputs: config.outputs,
@@ -67,12 +67,14 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
       hurry: stop.hurry,
       teller,
     });
+    display?.close();
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
     await teller.flush();
     noteQuiet(config);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
+    display?.close();
     teller.close();
     stop.ignore();
   }
@@ -93,8 +95,10 @@ function noteQuiet(config: Config): void {
   noteRest(config, text, plan, until, findNextBeat(plan, config));
 }
 
-function exitCodeOf({ outcome, plan }: TickReport, waited: boolean): number {
-  if (outcome === 'failed') return 1;
+function exitCodeOf({ outcome, plan, runs }: TickReport, waited: boolean): number {
+  // A tick that was asked to stop may have seen a failure before.
+  const ended = [...runs.values()].map((run) => run.outcome);
+  if (outcome === 'failed' || ended.includes('failed') || ended.includes('timed-out')) return 1;
   return waited && plan.decisions.some(({ reason }) => reason === 'lane-held') ? 75 : 0;
 }
 

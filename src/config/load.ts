@@ -13,7 +13,14 @@ export interface LoadedConfig {
   readonly inputs: readonly string[];
 }
 
-const fileNames = ['tasks.config.ts', 'tasks.config.mts', 'tasks.config.js', 'tasks.config.mjs', 'tasks.config.json'];
+/** What a configuration may be called. */
+export const fileNames = [
+  'tasks.config.ts',
+  'tasks.config.mts',
+  'tasks.config.js',
+  'tasks.config.mjs',
+  'tasks.config.json',
+];
 
 /**
  * Finds, reads and checks the configuration of a workspace. `cache` says what becomes of the work: it is looked up

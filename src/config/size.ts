@@ -11,3 +11,16 @@ export function parseSize(text: string): number | null {
   const bytes = Math.floor(Number(match[1]) * factors[unit]);
   return bytes >= 1 && Number.isSafeInteger(bytes) ? bytes : null;
 }
+
+/** Writes a number of bytes for people: `0 B`, `812 B`, `34.2 MB`; units in powers of 1024, as `parseSize` reads them. */
+export function formatSize(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1023.5 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
+  return `${value.toFixed(digits).replace(/\.0$/, '')} ${units[unit]}`;
+}

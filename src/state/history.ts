@@ -243,27 +243,52 @@ function seekInstant(path: string, instant: number) {
  * old: for each group its newest entry, its newest run and whether it is held back, for each lane an unfinished run, and
  * the newest tick. Rewrites the file only where a tenth of `keep` has gathered beyond it. Returns whether it did.
  * StorageError where that fails: the file is then as it was.
+ *
+ * @param whenever whether to rewrite it for a single line as well
  */
-export function pruneHistory(outputs: string, keep: number, now: number): boolean {
+export function pruneHistory(
+  outputs: string,
+  keep: number,
+  now: number,
+  { whenever = false }: { whenever?: boolean } = {},
+): boolean {
   const path = historyPath(outputs);
-  if (!isOverdue(path, keep, now)) return false;
+  const isWanted = () => (whenever ? countPrunable(outputs, keep, now) > 0 : isOverdue(path, keep, now));
+  if (!isWanted()) return false;
   return locked(outputs, () => {
     // Another process may have been quicker.
-    if (!isOverdue(path, keep, now)) return false;
+    if (!isWanted()) return false;
     sweepTemporaries(path);
-    const needed = neededLines(path);
     const head = textOf({ at: isoOf(now), type: 'pruned', olderThan: isoOf(now - keep) });
     const kept: string[] = [head];
-    let number = 0;
-    for (const text of readForward(path)) {
-      const line = parseLine(text);
-      const isNew = line !== null && line.type !== 'pruned' && Date.parse(line.at) >= now - keep;
-      if (isNew || needed.has(number)) kept.push(`${text}\n`);
-      number++;
-    }
+    for (const { text, stays } of sift(path, keep, now)) if (stays) kept.push(`${text}\n`);
     writeDurably(path, kept.join(''));
     return true;
   });
+}
+
+/** How many lines a pruning would remove; the mark of an earlier one is not counted. Reads only. */
+export function countPrunable(outputs: string, keep: number, now: number): number {
+  let count = 0;
+  for (const { stays, isMark } of sift(historyPath(outputs), keep, now)) if (!stays && !isMark) count++;
+  return count;
+}
+
+/** Each line of the file with whether it is to be kept. */
+function* sift(
+  path: string,
+  keep: number,
+  now: number,
+): Generator<{ text: string; stays: boolean; isMark: boolean }, void, undefined> {
+  const needed = neededLines(path);
+  let number = 0;
+  for (const text of readForward(path)) {
+    const line = parseLine(text);
+    const isMark = line?.type === 'pruned';
+    const isNew = line !== null && !isMark && Date.parse(line.at) >= now - keep;
+    yield { text, stays: isNew || needed.has(number), isMark };
+    number++;
+  }
 }
 
 function isOverdue(path: string, keep: number, now: number): boolean {

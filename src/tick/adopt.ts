@@ -65,6 +65,15 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
   return counted;
 }
 
+/** What a lease that nobody holds stands for: a script that still runs, one that runs beyond its deadline, or neither. */
+export function lookAtLease(lease: Lease, lane: string, config: Config): 'running' | 'late' | 'ended' {
+  if (lease.script == null) return 'ended';
+  const evidence = evidenceOf(lease, config);
+  if (findOrphan(evidence, marksOfScript(lease, evidence)).length === 0) return 'ended';
+  const script = groupOfLease(lease, lane, config).scripts.find(({ name }) => name === lease.script);
+  return Date.now() > deadlineOf(evidence, lease, script) ? 'late' : 'running';
+}
+
 /**
  * The state as it will be once the lanes that nobody holds are settled, for those who only read. A script that still runs
  * is taken to succeed.

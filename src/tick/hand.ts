@@ -5,9 +5,10 @@ import { planTick } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import { adoptRun } from './adopt.ts';
 import { noteObservations } from './hold.ts';
-import { takeLanes } from './lane.ts';
+import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
+import { listenForRequests } from './request.ts';
 import { record, type Session } from './session.ts';
 
 /** How a run by hand went. */
@@ -26,22 +27,26 @@ export type HandReport =
  * tick's.
  *
  * @param only a single script, which neither consumes a beat nor counts as the group's run
- * @param looking its instant serves to choose lanes; the one that rules is read once they are taken
+ * @param asked its instant serves to choose lanes; the one that rules is read once they are taken
  * @param wait how long to wait for lanes that are held, ms
  */
 export async function runByHand(
   request: Request,
   only: string | null,
-  looking: Session,
+  asked: Omit<Session, 'isAskedToEnd'>,
   wait: number,
   readNow: () => number,
 ): Promise<HandReport> {
-  const { config, teller } = looking;
+  const { config, teller } = asked;
+  const requests = listenForRequests(config.outputs, asked.tick, asked.stop);
+  const looking: Session = { ...asked, stop: requests.stop, isAskedToEnd: requests.isAsked };
   const preview = decide(request, looking);
   const needed = 'runs' in preview ? preview.runs.map(({ group }) => group.lane) : [laneOf(request.group, config)];
   const due = [...new Set(needed)];
-  const lanes = await takeLanes({ due, left: [] }, looking, wait);
+  let taken: Lanes | undefined;
   try {
+    const lanes = await takeLanes({ due, left: [] }, looking, wait);
+    taken = lanes;
     if (due.some((lane) => !lanes.taken().includes(lane))) return { kind: 'lanes-held' };
     for (const lane of lanes.taken()) await adoptRun(lane, looking);
     const session: Session = { ...looking, now: readNow() };
@@ -78,7 +83,8 @@ export async function runByHand(
     teller.check();
     return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };
   } finally {
-    lanes.releaseAll();
+    requests.close();
+    taken?.releaseAll();
   }
 }
 

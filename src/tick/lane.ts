@@ -4,6 +4,7 @@ import type { HeldLanes } from '../plan/decide.ts';
 import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
 import { findNetwork } from '../state/network.ts';
 import { leaseOf, type State } from '../state/schema.ts';
+import { identifySelf } from './process.ts';
 import type { Session } from './session.ts';
 
 /** The lanes of one tick. */
@@ -39,10 +40,10 @@ export async function takeLanes(
   for (const lane of [...due, ...left].sort()) {
     const path = lanePath(config.outputs, lane);
     const rest = due.includes(lane) ? end - performance.now() : 0;
-    let lock = tryLock(path, { tick });
+    let lock = tryLock(path, holderOf(tick));
     if (lock === null && rest > 0 && !isInside(lane, store.readState().state)) {
       waited = true;
-      lock = await awaitLock(path, rest, { tick }, stop);
+      lock = await awaitLock(path, rest, holderOf(tick), stop);
     }
     if (lock !== null) locks.set(lane, lock);
   }
@@ -62,7 +63,8 @@ export async function takeLanes(
     waited,
     extend(more) {
       return more.filter((lane) => {
-        const lock = locks.has(lane) || due.includes(lane) ? null : tryLock(lanePath(config.outputs, lane), { tick });
+        const lock =
+          locks.has(lane) || due.includes(lane) ? null : tryLock(lanePath(config.outputs, lane), holderOf(tick));
         if (lock !== null) locks.set(lane, lock);
         return lock !== null;
       });
@@ -82,6 +84,12 @@ export async function takeLanes(
 
 export function lanePath(outputs: string, lane: string): string {
   return lockPath(outputs, `lane-${lane}`);
+}
+
+/** What a lane's lock says of a tick beyond its pid: enough to prove to a person's `stop` that it is this process. */
+export function holderOf(tick: string): Readonly<Record<string, unknown>> {
+  const self = identifySelf();
+  return { tick, processStartedAt: self?.startedAt, boot: self?.boot };
 }
 
 /** Whether this very process was started by a script that runs in the lane: to wait for it would be to wait for itself. */

@@ -41,7 +41,7 @@ export async function runOrders(
     const { group } = order;
     const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
     const end = Promise.all(gates).then(async () => {
-      if (session.stop.aborted || failed.signal.aborted) return;
+      if (session.stop.aborted || failed.signal.aborted || session.isAskedToEnd()) return;
       const [first, ...rest] = findBlockers(order);
       if (first !== undefined) {
         skipped.add(group.name);

@@ -39,6 +39,14 @@ export function identify(pid: number): ProcessIdentity | null {
   return startedAt === null ? null : { pid, startedAt, boot: bootIdentity() };
 }
 
+let own: ProcessIdentity | null | undefined;
+
+/** The identity of this process, asked for once: on macOS and Windows that takes another process. */
+export function identifySelf(): ProcessIdentity | null {
+  own ??= identify(process.pid);
+  return own;
+}
+
 /** Whether exactly this process still runs. What can't be proved is false. */
 export function isSame(identity: ProcessIdentity): boolean {
   const now = identify(identity.pid);

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
 import { pruneHistory } from '../state/history.ts';
-import type { RunRecord } from '../state/schema.ts';
+import type { RunRecord, State } from '../state/schema.ts';
 import type { Session } from './session.ts';
 
 /** Output beyond this part of the size that is kept is reason enough to look at the whole. */
@@ -23,17 +24,43 @@ export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, sto
     return;
   }
   pruneHistory(config.outputs, config.keep.history, now);
+  pruneRuns(config, findPrunable(config, store.readState().state, mine));
+}
 
-  const inUse = Object.values(store.readState().state.leases ?? {}).map(({ folder }) => folder);
-  const kept = new Set([...mine, ...inUse]);
+/** A run's files that need not be kept any longer. */
+export interface PrunableRun {
+  /** From the outputs folder. */
+  readonly folder: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly why: 'age' | 'size';
+}
+
+/**
+ * The runs whose files are too old, or too much together with newer ones, by `keep`; never those of a run in progress.
+ * Reads only, and looks at every file there is.
+ *
+ * @param mine folders, from the outputs folder, that are to stay as well
+ */
+export function findPrunable(config: Config, state: State, mine: readonly string[] = []): PrunableRun[] {
+  const root = join(config.outputs, 'runs');
+  const inUse = Object.values(state.leases ?? {}).map(({ folder }) => folder);
+  const kept = new Set<unknown>([...mine, ...inUse]);
   const folders = listDates(root).flatMap((date) => list(join(root, date)).map((name) => measure(root, date, name)));
   folders.sort((a, b) => b.newest - a.newest);
   let total = 0;
-  for (const { folder, size, newest } of folders) {
+  return folders.flatMap(({ folder, size, newest }): PrunableRun[] => {
     total += size;
     const isTooOld = Date.now() - newest > config.keep.runs;
-    if ((isTooOld || total > config.keep.runsSize) && !kept.has(folder)) remove(join(config.outputs, folder));
-  }
+    if (!(isTooOld || total > config.keep.runsSize) || kept.has(folder)) return [];
+    return [{ folder, size, why: isTooOld ? 'age' : 'size' }];
+  });
+}
+
+/** Removes the files of these runs, and the folders that this leaves empty. */
+export function pruneRuns(config: Config, runs: readonly PrunableRun[]): void {
+  const root = join(config.outputs, 'runs');
+  for (const { folder } of runs) remove(join(config.outputs, folder));
   for (const date of listDates(root)) removeEmpty(join(root, date));
   writePrinted(root, 0);
 }

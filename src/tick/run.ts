@@ -7,7 +7,7 @@ import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { filesOf, forgetEvidence } from './evidence.ts';
-import { identify } from './process.ts';
+import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
 import { record, type Session } from './session.ts';
 
@@ -48,7 +48,7 @@ export async function runGroup(order: RunOrder, session: Session, halt?: AbortSi
       if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
       continue;
     }
-    if (session.stop.aborted || halt?.aborted) {
+    if (session.stop.aborted || halt?.aborted || session.isAskedToEnd()) {
       complete = false;
       break;
     }
@@ -109,8 +109,8 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
       missedBeats: resumed?.missedBeats ?? order.missedBeats,
       tick: session.tick,
       pid: process.pid,
-      processStartedAt: identify(process.pid)?.startedAt ?? null,
-      boot: identify(process.pid)?.boot ?? null,
+      processStartedAt: identifySelf()?.startedAt ?? null,
+      boot: identifySelf()?.boot ?? null,
       since: startedAt,
       until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
       folder,
@@ -213,9 +213,10 @@ async function runOneScript(
   number: number,
   { group }: RunOrder,
   lease: Lease,
-  { config, stop, hurry, teller: { emit } }: Session,
+  { config, stop, hurry, onLine, teller: { emit } }: Session,
 ): Promise<ScriptRecord> {
   const about = { group: group.name, script: script.name };
+  const isLogged = config.log.output === 'all';
   const { tail, ...ended } = await runScript({
     script,
     group: group.name,
@@ -228,7 +229,14 @@ async function runOneScript(
     redact: config.redact,
     stop,
     hurry,
-    ...(config.log.output === 'all' ? { onLine: (text: string) => emit({ kind: 'line', ...about, text }) } : {}),
+    ...(isLogged || onLine !== undefined
+      ? {
+          onLine: (text: string) => {
+            if (isLogged) emit({ kind: 'line', ...about, text });
+            onLine?.({ ...about, text });
+          },
+        }
+      : {}),
     onEvent: (event) => emit({ ...about, ...nameScriptEvent(event) }),
   });
   emit({

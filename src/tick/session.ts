@@ -16,7 +16,18 @@ export interface Session {
   readonly stop: AbortSignal;
   /** Aborted when it is told so a second time: scripts get no time to end by themselves. */
   readonly hurry: AbortSignal;
+  /** Whether somebody asked that no further script starts; those that run are left to end by themselves. */
+  readonly isAskedToEnd: () => boolean;
   readonly teller: Teller;
+  /** Wants each line of the scripts' output as it appears, fit for a terminal; whether it goes to the log is another matter. */
+  readonly onLine?: (line: OutputLine) => void;
+}
+
+/** A line of a script's output. */
+export interface OutputLine {
+  readonly group: string;
+  readonly script: string;
+  readonly text: string;
 }
 
 /** A change of the state, and the lines of the history that say why. */

@@ -10,6 +10,7 @@ import { noteHold, noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
+import { listenForRequests } from './request.ts';
 import type { RunOrder } from './run.ts';
 import { type Change, makeTickId, record, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
@@ -47,11 +48,14 @@ export type TickOutcome = 'nothing-due' | 'lanes-held' | 'succeeded' | 'failed' 
 export async function runTick(order: TickOrder): Promise<TickReport> {
   const clock = performance.now();
   const first = order.readNow();
-  const looking: Session = { ...order, tick: makeTickId(first), now: first };
-  const { config, store, stop, teller } = looking;
-
-  const lanes = await takeLanes(lanesWithWork(config, store.readState().state, first), looking, order.wait);
+  const tick = makeTickId(first);
+  const { config, store, teller } = order;
+  const requests = listenForRequests(config.outputs, tick, order.stop);
+  const looking: Session = { ...order, tick, now: first, stop: requests.stop, isAskedToEnd: requests.isAsked };
+  let held: Lanes | undefined;
   try {
+    const lanes = await takeLanes(lanesWithWork(config, store.readState().state, first), looking, order.wait);
+    held = lanes;
     const adopted = await adoptRuns(lanes, looking);
     // Waiting for a lane or for an orphan takes time, in which others went on: the instant that rules is read after it.
     const now = lanes.waited || adopted.size > 0 ? order.readNow() : first;
@@ -65,19 +69,20 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
     const laneOf = new Map(config.groups.map(({ name, lane }) => [name, lane]));
     const running = plan.decisions.filter(({ decision }) => decision === 'run').map(({ group }) => laneOf.get(group));
     for (const lane of lanes.taken()) if (!running.includes(lane)) lanes.release(lane);
-    if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, stop) };
+    if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, session) };
 
     await teller.open();
     const carried = await runPlan(plan, lanes, session);
     const runs = new Map([...adopted, ...carried.runs]);
-    const outcome = judgeTick(plan, runs, stop);
+    const outcome = judgeTick(plan, runs, session);
     const state = record(session, (before) => endTick(before, carried.decisions, runs, outcome, clock, session.tick));
     pruneOutputs(runs, session);
     teller.check();
     const entries = new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
     return { plan: { ...plan, ...explainable(plan, carried.decisions, entries) }, runs, outcome };
   } finally {
-    lanes.releaseAll();
+    requests.close();
+    held?.releaseAll();
   }
 }
 
@@ -117,14 +122,14 @@ function lanesWithWork(config: Config, state: State, now: number): { due: string
  * nothing runs, the tick's end is part of it.
  */
 function recordPlan(lanes: Lanes, adopted: ReadonlyMap<string, RunRecord>, clock: number, session: Session): Plan {
-  const { config, now, tick, stop } = session;
+  const { config, now, tick } = session;
   let plan: Plan | undefined;
   record(session, (state) => {
     plan = planTick(config, state, now, lanes.held(config, state));
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now) };
     const planned = applyPlan({ ...state, lastTick }, plan, tick);
     if (plan.decisions.some(({ decision }) => decision === 'run')) return planned;
-    const outcome = judgeTick(plan, adopted, stop);
+    const outcome = judgeTick(plan, adopted, session);
     const ended = endTick(planned.state, plan.decisions, adopted, outcome, clock, tick);
     return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
   });
@@ -231,8 +236,8 @@ function reorder(decisions: readonly Decision[], skipped: ReadonlyMap<string, De
   return [...now.filter(({ decision }) => decision === 'run'), ...rest];
 }
 
-function judgeTick(plan: Plan, runs: ReadonlyMap<string, RunRecord>, stop: AbortSignal): TickOutcome {
-  if (stop.aborted) return 'interrupted';
+function judgeTick(plan: Plan, runs: ReadonlyMap<string, RunRecord>, { stop, isAskedToEnd }: Session): TickOutcome {
+  if (stop.aborted || isAskedToEnd()) return 'interrupted';
   if ([...runs.values()].some(hasFailed)) return 'failed';
   if (runs.size > 0) return 'succeeded';
   return plan.decisions.some(({ reason }) => reason === 'lane-held') ? 'lanes-held' : 'nothing-due';

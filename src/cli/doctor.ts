@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import { loadConfig } from '../config/load.ts';
+import { examine, type Finding, type Level, type Site } from '../doctor/doctor.ts';
+import { machineChecks } from '../doctor/machine.ts';
+import { programChecks } from '../doctor/programs.ts';
+import { storageChecks } from '../doctor/storage.ts';
+import { triggerChecks } from '../doctor/trigger.ts';
+import { RhythmError } from '../errors.ts';
+import { neutralise } from '../log/text.ts';
+import { countOf } from '../report/words.ts';
+import { type HistoryLine, readNewest } from '../state/history.ts';
+import { instantOf } from '../state/schema.ts';
+import { readState } from '../state/store.ts';
+import { painter, printLine } from './terminal.ts';
+
+export interface DoctorFlags {
+  readonly json?: boolean;
+}
+
+/** `rhythm doctor --json`. */
+export interface DoctorDocument {
+  readonly schemaVersion: 1;
+  /** The worst of all levels. */
+  readonly level: Level;
+  readonly findings: readonly Finding[];
+}
+
+/** `rhythm doctor`: checks the machine; 1 where there is a problem. Writes nothing anywhere. */
+export async function doctor(workspace: string, flags: DoctorFlags): Promise<number> {
+  const site = await survey(resolve(workspace));
+  const findings = examine([...machineChecks, ...programChecks, ...storageChecks, ...triggerChecks], site);
+  const count = (level: Level) => findings.filter((finding) => finding.level === level).length;
+  const level: Level = count('problem') > 0 ? 'problem' : count('warning') > 0 ? 'warning' : 'ok';
+  if (flags.json) {
+    printLine(JSON.stringify({ schemaVersion: 1, level, findings } satisfies DoctorDocument, null, 2));
+  } else {
+    for (const finding of findings) for (const line of render(finding)) printLine(line);
+    const bad = [
+      ...(count('problem') > 0 ? [countOf(count('problem'), 'problem')] : []),
+      ...(count('warning') > 0 ? [countOf(count('warning'), 'warning')] : []),
+    ];
+    printLine(bad.length === 0 ? '\nAll is well.' : `\n${bad.join(' and ')}; all else is well.`);
+  }
+  return level === 'problem' ? 1 : 0;
+}
+
+/** Gathers what the checks look at. */
+async function survey(workspace: string): Promise<Site> {
+  const nothing = { state: null, stateTrouble: [], newest: null, lastSign: null, triggers: null };
+  const known = { workspace, now: Date.now(), environment: process.env };
+  try {
+    const { config } = await loadConfig(workspace, { cache: 'read' });
+    const site = { ...known, ...nothing, config, configTrouble: null };
+    try {
+      const { state, notices } = readState(config.outputs);
+      const { newest, lastTick } = readEnd(config.outputs);
+      const started = instantOf(state.lastTick?.startedAt);
+      const signs = [started, lastTick].filter((sign) => sign !== null);
+      return { ...site, state, stateTrouble: notices, newest, lastSign: signs.length > 0 ? Math.max(...signs) : null };
+    } catch (error) {
+      if (!(error instanceof RhythmError)) throw error;
+      return { ...site, stateTrouble: [error.message] };
+    }
+  } catch (error) {
+    if (!(error instanceof RhythmError)) throw error;
+    return { ...known, ...nothing, config: null, configTrouble: error.message };
+  }
+}
+
+/** The newest line of the history, and the instant of its newest tick, ms. */
+function readEnd(outputs: string): { newest: HistoryLine | null; lastTick: number | null } {
+  let newest: HistoryLine | null = null;
+  for (const line of readNewest(outputs)) {
+    newest ??= line;
+    if (line.type === 'tick') return { newest, lastTick: Date.parse(line.at) };
+  }
+  return { newest, lastTick: null };
+}
+
+const colours = { ok: 'run', warning: 'skip', problem: 'expire' } as const;
+const indent = 9;
+
+function render({ level, text, mend }: Finding): string[] {
+  const paint = painter();
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+  // A configuration's problems are one a line.
+  const lines = text.split('\n').flatMap((line) => wrap(neutralise(line), width - indent));
+  // A command stays on one line, to be copied.
+  const mends = mend === null ? [] : [`→ ${neutralise(mend)}`];
+  return [...lines, ...mends].map((line, index) => {
+    const label = index === 0 ? paint(level, colours[level]) + ' '.repeat(indent - level.length) : ' '.repeat(indent);
+    return `${label}${line}`;
+  });
+}
+
+/** Breaks a text at its spaces; its own indent stays. */
+function wrap(text: string, width: number): string[] {
+  const start = /^ */.exec(text)?.[0] ?? '';
+  const lines: string[] = [];
+  let line = start;
+  for (const word of text.trim().split(' ')) {
+    if (line.trim() !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = start;
+    }
+    line += line.trim() === '' ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { writeDurably } from '../state/file.ts';
+import { lockPath } from '../state/lock.ts';
+
+/** What a person asks of a tick that runs: to end after the scripts that run now, or at once, as by SIGTERM. */
+export type StopKind = 'after-script' | 'now';
+
+/** What a tick hears of those who ask it to stop. */
+export interface Requests {
+  /** Aborted by a request to stop at once, and by whatever told the tick to stop before. */
+  readonly stop: AbortSignal;
+  /** Whether no further script is to start. */
+  isAsked(): boolean;
+  /** Listens no more and removes the request. */
+  close(): void;
+}
+
+/** Between two looks while scripts run, ms. */
+const lookEvery = 500;
+/** A request's name is built from the name of its tick, which comes from a file: it must name nothing elsewhere. */
+const tickName = /^[A-Za-z0-9-]{1,80}$/;
+
+/**
+ * Listens for requests to a tick. They are files rather than signals, because Windows has no signals, a process may be
+ * out of reach in another container, and "after this script" has no signal of its own. A request names its tick, so that
+ * one whose tick has died stops no other.
+ *
+ * @param stop what else tells the tick to stop at once
+ */
+export function listenForRequests(outputs: string, tick: string, stop: AbortSignal): Requests {
+  const hurried = new AbortController();
+  const look = () => {
+    if (readRequest(outputs, tick) === 'now') hurried.abort();
+  };
+  const timer = setInterval(look, lookEvery).unref();
+  return {
+    stop: AbortSignal.any([stop, hurried.signal]),
+    isAsked: () => readRequest(outputs, tick) !== null,
+    close() {
+      clearInterval(timer);
+      withdrawRequest(outputs, tick);
+    },
+  };
+}
+
+/** Asks a tick to stop. False where the tick has no name that a file could have. StorageError where that fails. */
+export function requestStop(outputs: string, tick: string, kind: StopKind): boolean {
+  if (!tickName.test(tick)) return false;
+  writeDurably(requestPath(outputs, tick), `${kind}\n`);
+  return true;
+}
+
+/** What a tick is asked to do; null where nobody asks. */
+export function readRequest(outputs: string, tick: string): StopKind | null {
+  if (!tickName.test(tick)) return null;
+  try {
+    return readFileSync(requestPath(outputs, tick), 'utf8').trim() === 'now' ? 'now' : 'after-script';
+  } catch {
+    return null;
+  }
+}
+
+/** Removes a request, if there is one. One that can't be removed does no harm: no other tick has its name. */
+export function withdrawRequest(outputs: string, tick: string): void {
+  try {
+    if (tickName.test(tick)) rmSync(requestPath(outputs, tick), { force: true });
+  } catch {
+    // A later cleanup finds it.
+  }
+}
+
+/** The ticks that are asked to stop, dead ones among them. */
+export function listRequests(outputs: string): string[] {
+  try {
+    return readdirSync(dirname(requestPath(outputs, 'x'))).flatMap((name) => /^stop-(.+)$/.exec(name)?.[1] ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** The file of a request. */
+export function requestPath(outputs: string, tick: string): string {
+  return join(dirname(lockPath(outputs, 'state')), `stop-${tick}`);
+}
