@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { readFirstLine } from './beginning.ts';
 import type { Config } from './config.ts';
-import { readFirstLine } from './line.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { keep, nameFor, readKept } from './place.ts';
 

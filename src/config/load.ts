@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Config } from './config.ts';
 import { openKept } from './kept.ts';
 import { ConfigError, joinWords } from './problems.ts';
+import type { SourceConfig } from './source.ts';
 
 /**
  * A configuration, and the files that it was read from, absolute: it is to be read anew when one of them changes. Some
@@ -39,6 +40,12 @@ export async function loadConfig(
   // What reads and checks sources takes ten times as long to load as what was kept takes to be read.
   const { readSource } = await import('./source.ts');
   return readSource(file, cache);
+}
+
+/** The same from its sources, with what is written there. Writes nothing. */
+export async function loadWritten(workspace: string): Promise<SourceConfig> {
+  const { readSource } = await import('./source.ts');
+  return readSource(findConfigFile(resolve(workspace)), 'read');
 }
 
 /** The configuration file of a workspace, absolute; a ConfigError unless there is exactly one. */

@@ -4,12 +4,12 @@ import { basename, dirname, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isTimeZone } from '../schedule/zone.ts';
 import type { Platform } from './argv.ts';
+import { readFirstLine } from './beginning.ts';
 import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from './bundle.ts';
 import { readBundle, writeBundle } from './cache.ts';
 import type { Config } from './config.ts';
 import { findDuplicateKeys } from './json.ts';
 import { keepConfig, readText } from './kept.ts';
-import { readFirstLine } from './line.ts';
 import type { LoadedConfig } from './load.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
@@ -18,11 +18,16 @@ import { resolveConfig } from './resolve.ts';
 /** A configuration that waits for something that never comes would else end the tick without a word. */
 const patience = 30_000;
 
+export interface SourceConfig extends LoadedConfig {
+  /** What the user wrote, as it was checked, before any default was filled in. */
+  readonly written: unknown;
+}
+
 /**
  * Reads and checks a configuration file. With `write` what comes of it is kept for the next time. Throws a ConfigError
  * that lists every problem.
  */
-export async function readSource(file: string, cache: 'read' | 'write' | 'off'): Promise<LoadedConfig> {
+export async function readSource(file: string, cache: 'read' | 'write' | 'off'): Promise<SourceConfig> {
   const folder = dirname(file);
   refuseForeign([file], folder);
   const { value, inputs, isFixed } = file.endsWith('.json') ? await readJson(file) : await readModule(file, cache);
@@ -30,7 +35,7 @@ export async function readSource(file: string, cache: 'read' | 'write' | 'off'):
   const result = resolveConfig(value, { workspace: folder, file }, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
   if (cache === 'write' && isFixed) keepIfCurrent(result.config, inputs, asked);
-  return { config: result.config, inputs: inputs.map(({ path }) => path) };
+  return { config: result.config, inputs: inputs.map(({ path }) => path), written: value };
 }
 
 type Inputs = Bundle['inputs'];

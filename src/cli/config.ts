@@ -1,0 +1,40 @@
+import { loadWritten } from '../config/load.ts';
+import { readWritten } from '../config/written.ts';
+import { neutralise, redacted, redactText } from '../log/text.ts';
+import { concealed, documentConfig, renderConfig } from '../report/config.ts';
+import { findGroup } from './pause.ts';
+import { screenStyle, screenWidth } from './screen.ts';
+import { printLine } from './terminal.ts';
+
+export interface ConfigFlags {
+  readonly json?: boolean;
+}
+
+/** `rhythm config [GROUP…]`: what rules, and where it comes from. Reads only. */
+export async function config(workspace: string, names: readonly string[], { json }: ConfigFlags): Promise<number> {
+  const loaded = await loadWritten(workspace);
+  const { config: resolved } = loaded;
+  const groups = names.length === 0 ? resolved.groups : names.map((name) => findGroup(resolved, name));
+
+  // A secret may have gone into any text: the configuration is a program and can ask the environment.
+  const environments = [process.env, ...resolved.groups.flatMap(({ scripts }) => scripts.map(({ env }) => env))];
+  const secrets = environments.flatMap((environment) =>
+    resolved.redact.flatMap((name) => (Object.hasOwn(environment, name) ? (environment[name] ?? []) : [])),
+  );
+  const conceal = (text: string): string => redactText(text, secrets).replaceAll(redacted, concealed);
+
+  const document = documentConfig(resolved, readWritten(loaded.written), groups, conceal);
+  if (json) {
+    printLine(JSON.stringify(document, null, 2));
+    return 0;
+  }
+  const style = screenStyle();
+  const paint = {
+    heading: (text: string) => style('bold', text),
+    origin: (text: string, origin: string) =>
+      style(origin === 'default' || origin === 'system' ? 'gray' : 'cyan', text),
+  };
+  const clean = (text: string): string => neutralise(text, Number.MAX_SAFE_INTEGER);
+  printLine(renderConfig(document, { width: screenWidth(), paint, clean }));
+  return 0;
+}
