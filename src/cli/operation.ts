@@ -16,6 +16,7 @@ export function declareOperation(program: Command, { workspace, finish }: Contex
     .option('--at <instant>', 'with --dry-run: plan for this instant (ISO 8601)')
     .option('--for <duration>', 'with --dry-run: forecast every tick that would do something, for so long')
     .option('--wait <duration>', 'wait for lanes that another tick holds, for so long at most')
+    .option('--stamp', 'note until when nothing can be due, for the trigger that rhythm install makes')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',

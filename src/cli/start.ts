@@ -5,12 +5,20 @@ import { writeSync } from 'node:fs';
 import { type NextBeat, sayNothingDue } from '../report/idle.ts';
 import { tickAtRest } from '../tick/rest.ts';
 
-/** The workspace of a plain tick; null for anything else that was asked for. */
-function readPlainTick(argv: readonly string[]): string | null {
-  const rest = argv[0] === 'tick' ? argv.slice(1) : argv;
-  if (rest.length === 0) return process.cwd();
-  const [flag = '', folder] = rest;
-  return rest.length === 2 && folder !== undefined && ['-C', '--workspace'].includes(flag) ? folder : null;
+/** What a plain tick is asked for; null for anything else. */
+function readPlainTick(argv: readonly string[]): { workspace: string; stamp: boolean } | null {
+  const asked = { workspace: process.cwd(), stamp: false };
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index];
+    const folder = argv[index + 1];
+    if (word === 'tick' && !argv.slice(0, index).includes('tick')) continue;
+    if (word === '--stamp') asked.stamp = true;
+    else if ((word === '-C' || word === '--workspace') && folder !== undefined && !folder.startsWith('-')) {
+      asked.workspace = folder;
+      index++;
+    } else return null;
+  }
+  return asked;
 }
 
 /** Prints a line; what can't be written there is told on stderr, unless nobody reads it. */
@@ -26,7 +34,7 @@ function print(line: string): void {
   }
 }
 
-const workspace = readPlainTick(process.argv.slice(2));
-const idle = workspace === null ? null : tickAtRest<NextBeat | null>(workspace);
+const asked = readPlainTick(process.argv.slice(2));
+const idle = asked === null ? null : tickAtRest<NextBeat | null>(asked.workspace, asked.stamp);
 if (idle === null) void import('./main.ts');
 else print(sayNothingDue(idle.said, idle.now));

@@ -6,7 +6,7 @@ import { UsageError } from '../errors.ts';
 import { formatInstant } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
-import { restUntil } from '../plan/rest.ts';
+import { quietUntil } from '../plan/quiet.ts';
 import { documentForecast, renderForecast } from '../report/forecast.ts';
 import { documentPlan, findNextBeat, nothingRuns, renderPlan } from '../report/plan.ts';
 import { usualLengths } from '../report/usual.ts';
@@ -14,7 +14,8 @@ import { readNewest } from '../state/history.ts';
 import { isHeld } from '../state/lock.ts';
 import { statePath } from '../state/path.ts';
 import { leaseOf, type State } from '../state/schema.ts';
-import { openStore, readState } from '../state/store.ts';
+import { type Ground, listGround, writeStamp } from '../state/stamp.ts';
+import { openStore, readState, type Store } from '../state/store.ts';
 import { settleState } from '../tick/adopt.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
@@ -32,6 +33,7 @@ export interface TickFlags {
   readonly for?: string;
   readonly wait?: string;
   readonly json?: boolean;
+  readonly stamp?: boolean;
 }
 
 /** `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held. */
@@ -50,7 +52,8 @@ export async function tick(workspace: string, flags: TickFlags): Promise<number>
 async function performTick(workspace: string, flags: TickFlags): Promise<number> {
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
-  const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
+  const read = { readAt: Date.now(), clock: performance.now() };
+  const { config, inputs } = await loadConfig(resolve(workspace), { cache: 'write' });
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
   const teller = makeTeller(config, process.env, (event) => display?.tell(event));
   try {
@@ -71,7 +74,10 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
     await teller.flush();
+    // Last of all: where anything failed before, the next tick does its work in full.
     noteQuiet(config);
+    if (flags.stamp && !stop.signal.aborted)
+      leaveStamp({ inputs: listGround(config.file, inputs), ...read }, config, store);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
     display?.close();
@@ -80,19 +86,33 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
   }
 }
 
+/** However far the next beat is: what a tick at rest can't see, such as new time zone data, is seen after so long, ms. */
+const longestRest = 3_600_000;
+
 /** Notes for the ticks to come until when there is nothing to do for them, by the state as it is on disk now. */
 function noteQuiet(config: Config): void {
   const text = readText(statePath(config.outputs));
   const { state, notices } = readState(config.outputs);
-  const isOneState = text !== null && notices.length === 0 && readText(statePath(config.outputs)) === text;
-  if (!isOneState || Object.keys(state.leases ?? {}).length > 0) return;
-  const plan = planTick(config, state, Date.now());
-  let until = restUntil(plan);
-  if (until === null) return;
+  const isOneState = notices.length === 0 && readText(statePath(config.outputs)) === text;
+  const now = Date.now();
+  const quiet = isOneState ? quietUntil(config, state, now) : null;
+  if (text === null || quiet === null) return;
+  const plan = planTick(config, state, now);
+  let until = Math.min(quiet, now + longestRest);
   // What an idle tick says of the next beat is worded for one day.
   const dayOf = (instant: number) => formatInstant(instant, null, config.timezone).slice(0, 10);
-  while (dayOf(until - 1) !== dayOf(plan.at)) until = plan.at + Math.floor((until - plan.at) / 2);
-  noteRest(config, text, plan, until, findNextBeat(plan, config));
+  while (dayOf(until - 1) !== dayOf(now)) until = now + Math.floor((until - now) / 2);
+  noteRest(config, text, { from: now, until }, findNextBeat(plan, config));
+}
+
+/** Tells the guard of the trigger that started this tick until when there is nothing to do. */
+function leaveStamp(ground: Ground, config: Config, store: Store): void {
+  // Under the lock of the state: whoever changes it afterwards removes the stamp.
+  store.updateState((state) => {
+    const until = quietUntil(config, state, Date.now());
+    if (until !== null) writeStamp(config.outputs, until, ground);
+    return state;
+  });
 }
 
 function exitCodeOf({ outcome, plan, runs }: TickReport, waited: boolean): number {

@@ -8,6 +8,7 @@ import { copyPath, statePath } from './path.ts';
 import { bringForward } from './recover.ts';
 import { emptyState, isoOf, type State, stateVersion } from './schema.ts';
 import { stateSchema } from './sound.ts';
+import { removeNext } from './stamp.ts';
 
 export interface Store {
   /** The state file. */
@@ -71,6 +72,8 @@ export async function openStore({
       if (isGood && bytes?.equals(Buffer.from(textOf(next)))) return next;
       const aside = isGood || bytes === null ? null : asidePath(path, now());
       document ??= openDocument(path);
+      // What a guarded trigger goes by was reckoned from the old state.
+      removeNext(outputs);
       document.replaceBy(next, () => {
         if (isGood) keepCopy(path, copyPath(outputs));
         if (aside !== null) setAside(path, aside);

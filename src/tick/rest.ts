@@ -4,12 +4,12 @@ import type { Config } from '../config/config.ts';
 import { openKept } from '../config/kept.ts';
 import { findConfigFile } from '../config/load.ts';
 import { keep, nameFor, readKept } from '../config/place.ts';
-import type { Plan } from '../plan/decide.ts';
 import { keepCopy, writeDurably } from '../state/file.ts';
 import { appendHistory } from '../state/history.ts';
 import { lockPath, tryLock } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
 import { isoOf } from '../state/schema.ts';
+import { type Ground, listGround, removeNext, writeStamp } from '../state/stamp.ts';
 import { makeTickId } from './session.ts';
 
 /** What ticks rest on until something can be due: with this configuration and this state there is nothing to do. */
@@ -26,14 +26,18 @@ interface Rest<Said> {
 }
 
 /**
- * Notes that there is nothing to do until some instant, for the ticks until then. Nothing is noted where the state has
- * changed since `plan` was made on `text`, or where the configuration may be another the next time it is asked.
+ * Notes that there is nothing to do between two instants (ms), for the ticks in that time. Nothing is noted where the
+ * configuration may be another the next time it is asked.
  *
- * @param text of the state file
- * @param until ms; from then on ticks plan again
+ * @param text of the state file, by which that is so
  * @param said what an idle tick says of this rest
  */
-export function noteRest<Said>(config: Config, text: string, plan: Plan, until: number, said: Said): void {
+export function noteRest<Said>(
+  config: Config,
+  text: string,
+  { from, until }: { readonly from: number; readonly until: number },
+  said: Said,
+): void {
   const kept = openKept(config.file);
   const state = splitState(text);
   if (kept === null || state === null) return;
@@ -42,7 +46,7 @@ export function noteRest<Said>(config: Config, text: string, plan: Plan, until: 
     file,
     config: kept.checksum,
     outputs,
-    from: plan.at,
+    from,
     until,
     state,
     said,
@@ -53,25 +57,37 @@ export function noteRest<Said>(config: Config, text: string, plan: Plan, until: 
 /**
  * A whole tick, if there is nothing to do for sure: records it as any tick is recorded, and answers with what was said of
  * the rest when it was noted. Null, with nothing changed, wherever there is any doubt: a full tick is due then.
+ *
+ * @param stamp whether to tell the guard of the trigger as well, see state/stamp.ts
  */
-export function tickAtRest<Said>(workspace: string): { readonly now: number; readonly said: Said } | null {
+export function tickAtRest<Said>(
+  workspace: string,
+  stamp: boolean,
+): { readonly now: number; readonly said: Said } | null {
   const clock = performance.now();
   try {
     const file = findConfigFile(resolve(workspace));
+    const readAt = Date.now();
     const kept = openKept(file);
     const noted = kept === null ? null : readKept(nameFor(file, 'rest'));
     if (kept === null || noted === null) return null;
     const rest = JSON.parse(noted.text) as Rest<Said>;
     const now = Date.now();
     if (rest.file !== file || rest.config !== kept.checksum || now < rest.from || now >= rest.until) return null;
-    return recordIdleTick(rest, now, clock) ? { now, said: rest.said } : null;
+    const ground = stamp ? { inputs: listGround(file, kept.inputs), readAt, clock } : null;
+    return recordIdleTick(rest, now, clock, ground) ? { now, said: rest.said } : null;
   } catch {
     // Whatever is wrong, the full tick comes upon it and says so.
     return null;
   }
 }
 
-function recordIdleTick({ outputs, state: [head, tail] }: Rest<unknown>, now: number, clock: number): boolean {
+function recordIdleTick(
+  { outputs, until, state: [head, tail] }: Rest<unknown>,
+  now: number,
+  clock: number,
+  ground: Ground | null,
+): boolean {
   const path = statePath(outputs);
   const lock = tryLock(lockPath(outputs, 'state'));
   if (lock === null) return false;
@@ -87,7 +103,9 @@ function recordIdleTick({ outputs, state: [head, tail] }: Rest<unknown>, now: nu
     appendHistory(outputs, [line], { durable: false });
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now), finishedAt, outcome };
     const text = `${head}${JSON.stringify(lastTick, null, 2).replaceAll('\n', '\n  ')}${tail}`;
+    removeNext(outputs);
     writeDurably(path, text, { beforeReplacing: () => keepCopy(path, copyPath(outputs)) });
+    if (ground !== null) writeStamp(outputs, until, ground);
     return true;
   } finally {
     lock.release();
