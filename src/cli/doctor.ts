@@ -10,7 +10,9 @@ import { neutralise } from '../log/text.ts';
 import { countOf } from '../report/words.ts';
 import { type HistoryLine, readNewest } from '../state/history.ts';
 import { instantOf } from '../state/schema.ts';
+import { readPulse } from '../state/stamp.ts';
 import { readState } from '../state/store.ts';
+import { findTriggers } from '../trigger/find.ts';
 import { painter, printLine } from './terminal.ts';
 
 export interface DoctorFlags {
@@ -50,12 +52,12 @@ async function survey(workspace: string): Promise<Site> {
   const known = { workspace, now: Date.now(), environment: process.env };
   try {
     const { config } = await loadConfig(workspace, { cache: 'read' });
-    const site = { ...known, ...nothing, config, configTrouble: null };
+    const site = { ...known, ...nothing, config, configTrouble: null, triggers: findTriggers(config.workspace) };
     try {
       const { state, notices } = readState(config.outputs);
       const { newest, lastTick } = readEnd(config.outputs);
       const started = instantOf(state.lastTick?.startedAt);
-      const signs = [started, lastTick].filter((sign) => sign !== null);
+      const signs = [started, lastTick, readPulse(config.outputs)].filter((sign) => sign !== null);
       return { ...site, state, stateTrouble: notices, newest, lastSign: signs.length > 0 ? Math.max(...signs) : null };
     } catch (error) {
       if (!(error instanceof RhythmError)) throw error;

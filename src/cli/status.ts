@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
@@ -10,6 +10,7 @@ import { runsThatTell } from '../report/usual.ts';
 import { type HistoryHead, type HistoryLine, readNewest } from '../state/history.ts';
 import { describeHolder, isHeld } from '../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../state/schema.ts';
+import { readPulse } from '../state/stamp.ts';
 import { readState } from '../state/store.ts';
 import { settleState } from '../tick/adopt.ts';
 import { filesOf, readEvidence } from '../tick/evidence.ts';
@@ -143,11 +144,6 @@ export function lookAround(config: Config, newestFirst: Iterable<HistoryLine>, n
     occupied,
   );
   return reportStatus({ config, state, notices, plan, activities, newestFirst, pulse: readPulse(config.outputs) });
-}
-
-/** The trigger's sign of life: a file that it touches each time, whether or not rhythm is started. */
-function readPulse(outputs: string): number | null {
-  return statSync(join(outputs, 'pulse'), { throwIfNoEntry: false })?.mtimeMs ?? null;
 }
 
 function holderOf(lane: string, { outputs }: Config): Activity['holder'] {
