@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { readTail } from './files.ts';
+import { fieldsOf, instantOf, listOf, numberOf, textOf } from './loose.ts';
 import { parseRecord, readSeries, type SeriesRecord } from './series.ts';
 
 /** What rhythm's history says, as far as these scripts use it. Instants are ms since the epoch, lengths ms. */
@@ -16,6 +17,9 @@ export interface Run {
   readonly id: string;
   readonly at: number;
   readonly beat: number | null;
+  readonly startedAt: number | null;
+  /** Why it ran, once for each start: `beat-due`, `retry-due`, `resume-interrupted` and so on. */
+  readonly reasons: readonly string[];
   readonly outcome: string;
   readonly durationMs: number | null;
   readonly missedBeats: number;
@@ -57,6 +61,7 @@ export async function readHistory(outputs: string, since: number): Promise<Histo
   const ticks: number[] = [];
   const holds: Hold[] = [];
   const open = new Map<string, Hold>();
+  const reasons = new Map<string, string[]>();
 
   for await (const line of readSeries(historyFile(outputs))) {
     const group = textOf(line.group);
@@ -73,11 +78,15 @@ export async function readHistory(outputs: string, since: number): Promise<Histo
       open.set(group, { group, reason: textOf(line.reason) ?? 'unknown', blockedBy, from: line.at, until: null });
     }
     if (line.at < since) continue;
+    if (line.type === 'run-start') {
+      const id = textOf(line.run) ?? '';
+      reasons.set(id, [...(reasons.get(id) ?? []), textOf(line.reason) ?? 'unknown']);
+    }
     if (line.type === 'expire') {
       expiries.push({ group, at: line.at, beats: 1 + (numberOf(line.missedBeats) ?? 0) });
     }
     if (line.type === 'run-end') {
-      const run = runOf(group, line);
+      const run = runOf(group, line, reasons);
       if (run !== null) runs.set(run.id, run);
     }
   }
@@ -103,15 +112,18 @@ function historyFile(outputs: string): string {
   return join(outputs, 'history.jsonl');
 }
 
-function runOf(group: string, line: SeriesRecord): Run | null {
+function runOf(group: string, line: SeriesRecord, reasons: ReadonlyMap<string, string[]>): Run | null {
   const run = fieldsOf(line.run);
+  const id = textOf(run.id) ?? `${group} ${line.at}`;
   const outcome = textOf(run.outcome);
   if (outcome === null) return null;
   return {
     group,
-    id: textOf(run.id) ?? `${group} ${line.at}`,
+    id,
     at: line.at,
     beat: instantOf(run.beat),
+    startedAt: instantOf(run.startedAt),
+    reasons: reasons.get(id) ?? [],
     outcome,
     durationMs: numberOf(run.durationMs),
     missedBeats: numberOf(run.missedBeats) ?? 0,
@@ -132,23 +144,13 @@ function scriptRunOf(script: Readonly<Record<string, unknown>>): ScriptRun {
   };
 }
 
-// The history is a file that people may edit and later versions may widen: nothing in it is taken on trust.
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+/** The times of more than `limit` ms without a tick, between the first tick and `until` (ms since the epoch). */
+export function findSilences(ticks: readonly number[], until: number, limit: number): { from: number; to: number }[] {
+  return ticks.flatMap((from, index) => {
+    const to = ticks[index + 1] ?? until;
+    return to - from > limit ? [{ from, to }] : [];
+  });
 }
 
-function numberOf(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
-}
-
-function instantOf(value: unknown): number | null {
-  return typeof value === 'string' ? numberOf(Date.parse(value)) : null;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
-}
+/** So long without a tick, in ms, counts as a silence: three beats of the most frequent group of the example. */
+export const silence = 30 * 60_000;

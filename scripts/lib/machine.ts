@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, statfs } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -107,10 +107,4 @@ export async function sampleTimerDelay(): Promise<number> {
     delays.push(Math.max(0, performance.now() - start - 10));
   }
   return Math.round((median(delays) ?? 0) * 10) / 10;
-}
-
-/** How many processes there are; null but on Linux, where alone it is cheap to know. */
-export async function countProcesses(): Promise<number | null> {
-  if (process.platform !== 'linux') return null;
-  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).length;
 }

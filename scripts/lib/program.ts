@@ -11,6 +11,7 @@ export interface Program {
 
 /** What a script is given. `now` (ms since the epoch) is read once and rules everything that the script decides. */
 export interface Invocation {
+  readonly workspace: string;
   readonly outputs: string;
   readonly now: number;
   readonly flags: ReadonlySet<string>;
@@ -46,10 +47,13 @@ export async function perform(
   }
   // `||`: an empty variable is as good as none, and would otherwise scatter files over the current folder.
   const outputs = resolve(process.env.RHYTHM_OUTPUTS || 'outputs');
+  const workspace = resolve(process.env.RHYTHM_WORKSPACE || '.');
   try {
     await mkdir(outputs, { recursive: true, mode: 0o750 });
-    if ((await body({ outputs, now: Date.now(), flags })) === 'look') process.exitCode = 1;
+    if ((await body({ workspace, outputs, now: Date.now(), flags })) === 'look') process.exitCode = 1;
   } catch (error) {
+    process.exitCode = 1;
+    if (error instanceof Complaint) return void console.error(`${program.name}: ${error.message}`);
     const ofSystem = error instanceof Error && 'code' in error;
     // What the system refuses has a cause outside; anything else is a defect, and its stack leads to it.
     console.error(
@@ -57,9 +61,11 @@ export async function perform(
         ? `${program.name}: can't work in ${outputs} (${error.message}); check that it is a writable folder with room.`
         : error,
     );
-    process.exitCode = 1;
   }
 }
+
+/** What a person has to mend, in a sentence: what is wrong, where, and what to do. */
+export class Complaint extends Error {}
 
 /** The text of whatever was thrown. */
 export function messageOf(error: unknown): string {

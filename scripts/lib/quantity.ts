@@ -30,3 +30,13 @@ export function formatShare(share: number): string {
 export function formatInstant(instant: number): string {
   return `${new Date(instant).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
+
+/** A number and its noun: `1 run`, `2 runs`. */
+export function count(number: number, noun: string, nouns = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : nouns}`;
+}
+
+/** The time of day of an instant (ms since the epoch) in UTC: `03:00`. */
+export function formatClock(instant: number): string {
+  return new Date(instant).toISOString().slice(11, 16);
+}

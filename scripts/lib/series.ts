@@ -47,6 +47,13 @@ export async function readNewest(file: string, count: number): Promise<SeriesRec
   return newest;
 }
 
+/** The records of a series since an instant (ms since the epoch), oldest first. */
+export async function readSince(file: string, since: number): Promise<SeriesRecord[]> {
+  const records: SeriesRecord[] = [];
+  for await (const record of readSeries(file)) if (record.at >= since) records.push(record);
+  return records;
+}
+
 // Not node:readline: it also breaks lines at U+2028 and U+2029, which JSON text may hold as they are.
 async function* lines(file: string): AsyncGenerator<string> {
   let rest = '';
@@ -62,11 +69,16 @@ async function* lines(file: string): AsyncGenerator<string> {
   if (rest !== '') yield rest;
 }
 
+/** Appends one record: see `appendRecords`. */
+export async function appendRecord(file: string, now: number, record: Readonly<Record<string, unknown>>) {
+  await appendRecords(file, now, [record]);
+}
+
 /**
- * Appends one record, stamped `now` (ms since the epoch), as a whole line, and forgets what is older than 30 days.
+ * Appends records, stamped `now` (ms since the epoch), as whole lines, and forgets what is older than 30 days.
  * Throws the system's error. A series has one writer: what another appends during the daily rewrite would be lost.
  */
-export async function appendRecord(file: string, now: number, record: Readonly<Record<string, unknown>>) {
+export async function appendRecords(file: string, now: number, records: readonly Readonly<Record<string, unknown>>[]) {
   await prune(file, now);
   const handle = await open(file, 'a+', 0o640);
   try {
@@ -74,7 +86,8 @@ export async function appendRecord(file: string, now: number, record: Readonly<R
     const last = size === 0 ? null : (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer.toString();
     // Where an earlier writer was cut off in mid-line, its rest ends here and does not spoil this line.
     const start = last === null || last === '\n' ? '' : '\n';
-    await handle.appendFile(`${start}${JSON.stringify({ at: new Date(now).toISOString(), ...record })}\n`);
+    const written = records.map((record) => `${JSON.stringify({ at: new Date(now).toISOString(), ...record })}\n`);
+    await handle.appendFile(`${start}${written.join('')}`);
     await handle.sync();
   } finally {
     await handle.close();

@@ -1,5 +1,5 @@
 import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DoctorDocument } from '../../src/cli/doctor.ts';
 import {
@@ -23,6 +23,20 @@ function makeWell(): Workspace {
   return workspace;
 }
 
+/** An environment with a crontab of its own, and no systemd. */
+function withCrontab({ folder, write }: Workspace): NodeJS.ProcessEnv {
+  const bin = join(folder, 'bin');
+  const table = join(folder, 'table');
+  write(
+    'bin/crontab',
+    `#!/bin/sh\ncase $1 in -l) exec cat '${table}';; -r) rm '${table}';; -) cat >'${table}';; esac\n`,
+  );
+  write('bin/systemctl', '#!/bin/sh\nexit 1\n');
+  write('table', '');
+  for (const name of ['crontab', 'systemctl']) chmodSync(join(bin, name), 0o755);
+  return { HOME: folder, PATH: `${bin}${delimiter}${process.env.PATH}` };
+}
+
 async function examine(workspace: Workspace, options: StartOptions = {}) {
   const { code, stdout, stderr } = await workspace.rhythm(['doctor', '--json'], options);
   expect(stderr).toBe('');
@@ -33,9 +47,11 @@ async function examine(workspace: Workspace, options: StartOptions = {}) {
 
 it('finds nothing wrong where all is well, and writes nothing', async () => {
   const workspace = makeWell();
-  await workspace.tick();
+  const env = withCrontab(workspace);
+  expect((await workspace.rhythm(['install', '--trigger', 'cron'], { env })).code).toBe(0);
+  await workspace.tick({ env });
   const before = workspace.fingerprint();
-  const { code, stdout } = await workspace.rhythm(['doctor']);
+  const { code, stdout } = await workspace.rhythm(['doctor'], { env });
   expect(stdout).toMatch(/^ok {7}the configuration is valid: 1 group\n/);
   expect(stdout).toMatch(/\nok {7}all scripts can be started \(1 script\)\n/);
   expect(stdout).toMatch(/\nok {7}the last tick came (just now|\d+ s ago)\n/);

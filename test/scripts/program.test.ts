@@ -1,15 +1,43 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { argvOf, readJsonLines, runScript, temporaryFolder } from './workspace.ts';
+import config from '../../tasks.config.ts';
+import { argvOf, readJsonLines, repository, runScript, temporaryFolder } from './workspace.ts';
 
-const scripts = [
-  'check_health.ts',
-  'save_performance_benchmark.ts',
-  'collect_system_metrics.ts',
-  'generate_daily_briefing.ts',
-  'analyze_latency_spikes.ts',
-];
+/** The master scheduler report's groups and scripts, in its order. */
+const groups = {
+  health_check: ['check_health.ts --fast', 'circuit_breaker_router.ts --status-only'],
+  performance_analysis: [
+    'save_performance_benchmark.ts',
+    'analyze_performance_trends.ts',
+    'adaptive_routing_optimizer.ts',
+  ],
+  system_maintenance: ['cleanup_processes.ts', 'collect_system_metrics.ts'],
+  daily_routine: ['generate_daily_briefing.ts', 'generate_visual_dashboard.ts'],
+  event_analysis: ['analyze_latency_spikes.ts', 'analyze_replan_patterns.ts'],
+};
+
+const scripts = Object.values(groups)
+  .flat()
+  .map((line) => line.split(' ')[0] as string);
+
+it('the example has the groups and scripts of the master scheduler report', () => {
+  const found = Object.entries(config.groups).map(([name, group]) => [
+    name,
+    (group.scripts ?? []).map((script) => (typeof script === 'string' ? script : 'run' in script ? script.run : '')),
+  ]);
+  expect(found).toEqual(Object.entries(groups));
+});
+
+it('the scripts take from rhythm what it offers to every script, and nothing of its insides', () => {
+  const folder = join(repository, 'scripts');
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )) {
+    const imports = [...readFileSync(join(folder, name), 'utf8').matchAll(/(?:from|import\() ?'([^']+)'/g)];
+    for (const [, target] of imports) expect(target, name).toMatch(/^(node:|\.\/|systeminformation$)/);
+  }
+});
 
 describe.concurrent('every script', () => {
   it.each(scripts)('%s explains itself and writes nothing', async (script) => {

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll } from 'vitest';
 
-const repository = resolve(import.meta.dirname, '../..');
+export const repository = resolve(import.meta.dirname, '../..');
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 export interface Ended {
@@ -20,11 +20,19 @@ export function argvOf(script: string, ...args: string[]): string[] {
   return [process.execPath, '--import', tsx, join(repository, 'scripts', script), ...args];
 }
 
-/** Runs a script to its end, in a folder, with `RHYTHM_OUTPUTS` set to another, or without it. */
-export async function runScript(argv: readonly string[], outputs: string | null, cwd = tmpdir()): Promise<Ended> {
+/**
+ * Runs a script to its end, in a folder, with `RHYTHM_OUTPUTS` set to another, or without it. Its workspace is this
+ * repository, or that folder.
+ */
+export async function runScript(
+  argv: readonly string[],
+  outputs: string | null,
+  cwd = tmpdir(),
+  workspace = repository,
+): Promise<Ended> {
   const [program = '', ...args] = argv;
-  const { RHYTHM_OUTPUTS: _, ...inherited } = process.env;
-  const env = outputs === null ? inherited : { ...inherited, RHYTHM_OUTPUTS: outputs };
+  const { RHYTHM_OUTPUTS: _, NODE_EXTRA_CA_CERTS: __, ...inherited } = process.env;
+  const env = outputs === null ? inherited : { ...inherited, RHYTHM_OUTPUTS: outputs, RHYTHM_WORKSPACE: workspace };
   return new Promise((settle) => {
     execFile(program, args, { env, cwd }, (error, stdout, stderr) => {
       settle({ exitCode: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
@@ -46,7 +54,7 @@ export function temporaryFolder(): string {
 }
 
 export function writeHistory(outputs: string, lines: readonly object[]): void {
-  writeFileSync(join(outputs, 'history.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  writeJsonLines(join(outputs, 'history.jsonl'), lines);
 }
 
 export function readJsonLines(file: string): Record<string, unknown>[] {
@@ -54,6 +62,10 @@ export function readJsonLines(file: string): Record<string, unknown>[] {
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+export function writeJsonLines(file: string, records: readonly object[]): void {
+  writeFileSync(file, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
 }
 
 export function iso(instant: number): string {
@@ -66,7 +78,15 @@ let serial = 0;
 export function runEnd(
   group: string,
   at: number,
-  run: { id?: string; outcome?: string; durationMs?: number; missedBeats?: number; scripts?: object[] } = {},
+  run: {
+    id?: string;
+    beat?: string | null;
+    startedAt?: string;
+    outcome?: string;
+    durationMs?: number;
+    missedBeats?: number;
+    scripts?: object[];
+  } = {},
 ): object {
   serial += 1;
   const durationMs = run.durationMs ?? 1000;
