@@ -1,6 +1,7 @@
-// Bundles the command and the public API into dist/. Splitting keeps what a tick does not use out of its start-up:
-// everything imported dynamically becomes a chunk of its own. Where a tick begins is one CommonJS file for itself, which
-// Node starts some milliseconds sooner than a module.
+// Bundles the command and the public API into dist/. What Node has to find, read and compile at each start is kept small:
+// `rhythm.cjs`, where every tick begins, is all that an idle one loads; `main.cjs` holds our own code, each module of
+// which is run when it is first asked for; large libraries are files of their own in lib/. All of that is CommonJS, which
+// Node starts some milliseconds sooner than modules.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +19,40 @@ function hashSources() {
   return hash.digest('hex').slice(0, 16);
 }
 
+/** Libraries that few commands use. */
+const libraries = ['commander', 'conf', 'execa', 'fast-xml-parser', 'graphlib', 'winston', 'winston-transport', 'zod'];
+
+/** A file that is loaded when it is first asked for, by `require`: Node looks through what is imported much longer. */
+const separate = {
+  name: 'separate files',
+  setup({ onResolve, onLoad }) {
+    const toFile = (name) => (args) =>
+      args.kind === 'entry-point' ? undefined : { path: name(args), namespace: 'separate' };
+    onResolve(
+      { filter: /\/main\.ts$/ },
+      toFile(() => './main.cjs'),
+    );
+    onResolve(
+      { filter: new RegExp(`^(${libraries.join('|')})$`) },
+      toFile(({ path }) => `./lib/${path}.cjs`),
+    );
+    onResolve({ filter: /.*/, namespace: 'separate' }, ({ path }) => ({ path, external: true }));
+    onLoad({ filter: /.*/, namespace: 'separate' }, ({ path }) => {
+      const file = JSON.stringify(path);
+      return { contents: `import * as all from ${file}; export * from ${file}; export default all.default;` };
+    });
+  },
+};
+
+/** conf checks values by ajv where it is given a schema. It is given none, and ajv would be nine tenths of it. */
+const withoutAjv = {
+  name: 'conf without ajv',
+  setup(build) {
+    build.onResolve({ filter: /^ajv(-formats)?(\/|$)/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 const common = {
   outdir: 'dist',
   bundle: true,
@@ -25,36 +60,29 @@ const common = {
   target: 'node20.19',
   sourcemap: 'linked',
   legalComments: 'linked',
+  minifyWhitespace: true,
   logLevel: 'warning',
 };
-const rhythmBuild = JSON.stringify(hashSources());
-
-await build({
+const commonjs = {
   ...common,
-  entryPoints: { main: 'src/cli/main.ts' },
-  chunkNames: 'chunks/[name]-[hash]',
-  splitting: true,
-  format: 'esm',
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
   // Native code and programs stay in node_modules; so does what is found through its package's own path.
   external: ['esbuild', 'tsx', 'fs-native-extensions'],
-  define: { rhythmBuild },
-  // Bundled CommonJS packages ask for Node's own modules through `require`.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);",
-  },
-});
+  define: { rhythmBuild: JSON.stringify(hashSources()), 'import.meta.url': 'moduleUrl' },
+  banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+};
+
 await build({ ...common, entryPoints: { index: 'src/index.ts' }, format: 'esm' });
 await build({
-  ...common,
-  entryPoints: { rhythm: 'src/cli/start.ts' },
-  outExtension: { '.js': '.cjs' },
-  format: 'cjs',
-  external: ['./main.js', 'esbuild', 'tsx', 'fs-native-extensions'],
-  define: { rhythmBuild, 'import.meta.url': '__filename' },
-  plugins: [
-    {
-      name: 'the program itself',
-      setup: ({ onResolve }) => onResolve({ filter: /\/main\.ts$/ }, () => ({ path: './main.js', external: true })),
-    },
-  ],
+  ...commonjs,
+  outdir: 'dist/lib',
+  entryPoints: Object.fromEntries(libraries.map((name) => [name, name])),
+  plugins: [withoutAjv],
 });
+await build({
+  ...commonjs,
+  entryPoints: { main: './src/cli/main.ts' },
+  plugins: [separate],
+});
+await build({ ...commonjs, entryPoints: { rhythm: 'src/cli/start.ts' }, plugins: [separate] });

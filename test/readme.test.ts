@@ -27,6 +27,18 @@ function firstColumn(text: string): string[] {
   return [...table.matchAll(/^\| `([^`]+)`/gm)].map(([, key]) => key as string);
 }
 
+/** The links that begin the lines of tables. */
+function firstColumnLinks(text: string): string[] {
+  return [...text.matchAll(/^\| \[`([^`]+)`\]/gm)].map(([, name]) => name as string);
+}
+
+/** The commands that there are. */
+async function listCommands(): Promise<string[]> {
+  const { stdout } = await makeWorkspace().rhythm(['--help']);
+  const list = stdout.slice(stdout.indexOf('\nCommands:\n'));
+  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name as string).filter((name) => name !== 'help');
+}
+
 function blocks(text: string, language: string): string[] {
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'gms'))].map(([, block]) => block as string);
 }
@@ -68,15 +80,35 @@ describe('the README', () => {
     expect(firstColumn(table).sort()).toEqual(keysOf(schema).sort());
   });
 
-  it('starts with commands that there are', () => {
+  it('starts with commands that there are', async () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const known = { npm: [...Object.keys(scripts), 'install', 'pack'], npx: await listCommands(), cd: null };
     const commands = blocks(section('## Quick start'), 'sh').flatMap((block) => block.trim().split(/\n| && /));
     expect(commands).toContain('npm start');
     for (const command of commands) {
-      const [program = '', name = ''] = command.split(' ');
-      if (program !== 'npm') expect(existsSync(join(root, program)), command).toBe(true);
-      else if (name !== 'install') expect(Object.keys(scripts), command).toContain(name);
+      const [program = '', ...words] = command.split(' ');
+      expect(Object.keys(known), command).toContain(program);
+      const name = program === 'npx' ? words[1] : words[0];
+      if (name !== undefined) expect(known[program as keyof typeof known] ?? [name], command).toContain(name);
     }
+  });
+
+  it('has every command with every option, and no others', { timeout: 60_000 }, async () => {
+    const text = section('## Commands');
+    const commands = await listCommands();
+    expect(firstColumnLinks(text).sort()).toEqual(commands.map((name) => `rhythm ${name}`).sort());
+    const all = new Set(['--workspace', '--verbose', '--version', '--help', '--json']);
+    for (const name of commands) {
+      const own = text.split(/^### /m).filter((part) => new RegExp(`^[^\n]*\\b${name}\\b`).test(part));
+      const { stdout } = await makeWorkspace().rhythm([name, '--help']);
+      for (const [, option = ''] of stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)) {
+        if (['--help', '--json'].includes(option)) continue;
+        all.add(option);
+        expect(own.join('\n'), `rhythm ${name}`).toContain(option);
+      }
+    }
+    const told = [...text.matchAll(/(?<![\w-])--[a-z][\w-]*/g)].map(([option]) => option);
+    expect(told.filter((option) => !all.has(option))).toEqual([]);
   });
 
   it('shows JSON as it is printed', async () => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { RhythmError } from '../errors.ts';
 import { buildProgram, isVerbose } from './program.ts';
@@ -36,5 +35,6 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exitCode = 74;
   });
 }
-const exitCode = await main(process.argv.slice(2));
-process.exitCode = outputFailure === null ? exitCode : 74;
+void main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = outputFailure === null ? exitCode : 74;
+});

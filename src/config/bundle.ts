@@ -196,10 +196,9 @@ function readSources(inputs: Map<string, Bundle['inputs'][number]>): Plugin {
 
 /** The module that `rhythm-scheduler` exports, as it stands beside the running program: in the sources or in dist/. */
 function findPublicApi(): string {
-  const here = fileURLToPath(import.meta.url);
-  const name = `index${extname(here)}`;
-  const folders = [dirname(here), dirname(dirname(here))];
-  return join(folders.find((folder) => existsSync(join(folder, name))) ?? dirname(here), name);
+  const here = dirname(fileURLToPath(import.meta.url));
+  const places = [join(here, 'index.js'), join(dirname(here), 'index.ts')];
+  return places.find(existsSync) ?? join(here, 'index.js');
 }
 
 /** esbuild obeys the nearest tsconfig.json, so it is an input as well: also where it is yet to be written. */

@@ -38,7 +38,9 @@ export function observe(
   if (entry.firstSeenAt == null) notice({ firstSeenAt: isoOf(now) }, { type: 'seen' });
 
   const seen = entry.schedule;
-  if (seen == null || keyOf(seen) === null) notice({ schedule: describeSeen(group) }, { type: 'seen' });
+  if (seen != null && isWordForWord(seen, group)) {
+    // The usual case, and lines need not be read to tell.
+  } else if (seen == null || keyOf(seen) === null) notice({ schedule: describeSeen(group) }, { type: 'seen' });
   else if (!isSame(seen, group)) {
     notice({ schedule: { ...describeSeen(group), since: isoOf(now) } }, { type: 'edited' });
   }
@@ -113,6 +115,10 @@ export function describeSeen(group: Pick<Group, 'schedule' | 'enabled'>): SeenSc
       };
     }
   }
+}
+
+function isWordForWord({ since, ...words }: SeenSchedule, group: Group): boolean {
+  return JSON.stringify(words) === JSON.stringify(describeSeen(group));
 }
 
 function isSame(seen: SeenSchedule, group: Group): boolean {

@@ -1,8 +1,8 @@
-import stringWidth from 'string-width';
 import { formatInstant } from '../plan/because.ts';
 import type { Paint } from './plan.ts';
 import { type GroupCondition, type GroupStatus, hasFailed, type RunningStatus, type StatusDocument } from './status.ts';
 import { alignRows, shorten } from './table.ts';
+import { widthOf } from './width.ts';
 import { formatDistance, formatLength, phraseLength } from './words.ts';
 
 export interface BoardOptions {
@@ -32,7 +32,7 @@ function renderGroups(status: StatusDocument, frame: Frame, width: number): stri
   const nexts = status.groups.map((group) => phraseNext(group, status, frame));
   const head = ['', ...nexts.map(({ next }) => next)];
   const [full, narrow] = [fullRows, narrowRows].map((make) => make(status.groups, frame));
-  const tooWide = (line: string) => stringWidth(line) > width;
+  const tooWide = (line: string) => widthOf(line) > width;
   const place = (rows: readonly (readonly string[])[] = [], ends: readonly string[]) =>
     alignRows(rows.map((row, index) => [...row, index === 0 ? 'NEXT' : (ends[index] ?? '')]));
   const rows = place(full, head).some(tooWide) ? narrow : full;

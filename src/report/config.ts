@@ -1,10 +1,10 @@
-import stringWidth from 'string-width';
 import type { Config, Group, Script } from '../config/config.ts';
 import { formatPath, type Path } from '../config/problems.ts';
 import type { Written } from '../config/written.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { wrapWords } from './paragraph.ts';
 import { padTo } from './table.ts';
+import { widthOf } from './width.ts';
 
 /** `config --json`, as others rely on it. */
 export interface ConfigDocument {
@@ -204,7 +204,7 @@ export function renderConfig(
   const keyWidth = Math.max(0, ...rows.map(({ key }) => key.length));
   const room = Math.max(narrowestOrigin, width - keyWidth - narrowestValue - 6);
   const originWidth = Math.min(room, Math.max(0, ...rows.map(({ origin }) => origin.length)));
-  const usual = Math.max(0, ...rows.map(({ text }) => Math.min(widestValue, stringWidth(text))));
+  const usual = Math.max(0, ...rows.map(({ text }) => Math.min(widestValue, widthOf(text))));
   const valueWidth = Math.max(narrowestValue, Math.min(usual, width - keyWidth - originWidth - 6));
   for (const { group, key, text, origin } of rows) {
     if (group !== part) lines.push('', ...(group === '' ? [] : [paint.heading(group)]));

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { widthOf } from './width.ts';
 
 /**
  * Breaks a text into lines that a terminal shows in so many columns, between words; a word that is too long for a line
@@ -8,12 +8,12 @@ export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && stringWidth(`${line} ${word}`) > width) {
+    if (line !== '' && widthOf(`${line} ${word}`) > width) {
       lines.push(line);
       line = '';
     }
     line = line === '' ? word : `${line} ${word}`;
-    while (stringWidth(line) > width && line.length > 1) {
+    while (widthOf(line) > width && line.length > 1) {
       const kept = takeColumns(line, width);
       lines.push(kept);
       line = line.slice(kept.length);
@@ -27,7 +27,7 @@ function takeColumns(text: string, width: number): string {
   let kept = '';
   let taken = 0;
   for (const character of text) {
-    taken += stringWidth(character);
+    taken += widthOf(character);
     if (taken > width && kept !== '') break;
     kept += character;
   }

@@ -1,4 +1,4 @@
-import stringWidth from 'string-width';
+import { widthOf } from './width.ts';
 
 /**
  * Aligns rows in columns, two spaces apart, by the width that a terminal gives them: wide characters count double,
@@ -9,7 +9,7 @@ import stringWidth from 'string-width';
 export function alignRows(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell));
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, widthOf(cell));
   }
   return rows.map((row) => {
     const cells = row.map((cell, column) => padTo(cell, column === row.length - 1 ? 0 : (widths[column] ?? 0)));
@@ -19,16 +19,16 @@ export function alignRows(rows: readonly (readonly string[])[], width = Number.P
 
 /** A text with spaces after it, so that a terminal gives it at least so many columns. */
 export function padTo(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)));
 }
 
 /** A line that a terminal of so many columns shows on one row; what is cut off is marked by an ellipsis. */
 export function shorten(line: string, width: number): string {
-  if (stringWidth(line) <= width) return line;
+  if (widthOf(line) <= width) return line;
   let kept = '';
   let taken = 0;
   for (const part of line.matchAll(/\x1b\[[\d;]*m|./gsu)) {
-    const size = stringWidth(part[0]);
+    const size = widthOf(part[0]);
     if (taken + size > width - 1) {
       if (size > 0) break;
     }
@@ -44,7 +44,7 @@ export function wrapText(text: string, width: number): string[] {
   let line = '';
   for (const word of text.split(' ')) {
     const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && stringWidth(longer) > width) {
+    if (line !== '' && widthOf(longer) > width) {
       lines.push(line);
       line = word;
     } else line = longer;

@@ -1,10 +1,19 @@
-import { CronExpressionParser } from 'cron-parser';
+import { createRequire } from 'node:module';
+import type { CronExpressionParser } from 'cron-parser';
 import type { CalendarLine, DayRule } from './schedule.ts';
 import { canMatch } from './wall.ts';
 
 /** Why a line was refused: one sentence that says what is wrong with which part of it, and what to write instead. */
 export interface CronProblem {
   readonly problem: string;
+}
+
+let loaded: typeof CronExpressionParser | undefined;
+
+/** Loaded when a line is read, which few commands have to: it takes longer than most of them do in all. */
+function parser(): typeof CronExpressionParser {
+  loaded ??= (createRequire(import.meta.url)('cron-parser') as typeof import('cron-parser')).CronExpressionParser;
+  return loaded;
 }
 
 const fieldNames = ['minute', 'hour', 'day-of-month', 'month', 'day-of-week'] as const;
@@ -177,7 +186,7 @@ function readItem(field: FieldName, word: string): Item | CronProblem {
   let found: { readonly values: readonly (number | string)[]; readonly nthDay?: number };
   try {
     // A fixed date, or the library asks the clock and the system's time zone for one that nobody needs.
-    found = CronExpressionParser.parse(line, { currentDate: 0, tz: 'UTC' }).fields[fields[field].key];
+    found = parser().parse(line, { currentDate: 0, tz: 'UTC' }).fields[fields[field].key];
   } catch {
     return { problem: complainAboutItem(field, word) };
   }

@@ -1,6 +1,6 @@
+import { findFault } from './check.ts';
 import type { HistoryLine } from './history.ts';
 import { type GroupState, type Lease, type State, stateVersion } from './schema.ts';
-import { stateSchema } from './sound.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest
@@ -100,5 +100,5 @@ function dropLeaseOf(leases: Map<string, Lease>, run: string | null | undefined)
 }
 
 function isSound(part: Partial<State>): boolean {
-  return stateSchema.safeParse({ schemaVersion: stateVersion, ...part }).success;
+  return findFault({ schemaVersion: stateVersion, ...part }) === null;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { StorageError } from '../errors.ts';
+import { findFault } from './check.ts';
 import type { StateDocument } from './document.ts';
 import { keepCopy, readBytes, setAside, sweepTemporaries } from './file.ts';
 import { historyPath, readHistory } from './history.ts';
@@ -7,7 +8,6 @@ import { describeHolder, type Lock, lockPath, waitLock } from './lock.ts';
 import { copyPath, statePath } from './path.ts';
 import { bringForward } from './recover.ts';
 import { emptyState, isoOf, type State, stateVersion } from './schema.ts';
-import { stateSchema } from './sound.ts';
 import { removeNext } from './stamp.ts';
 
 export interface Store {
@@ -67,8 +67,8 @@ export async function openStore({
       isSwept = true;
       const { state, bytes, isGood, trouble } = recall(outputs);
       const next = change(state);
-      const sound = stateSchema.safeParse(next);
-      if (!sound.success) throw new Error('a change has made a state that could not be read', { cause: sound.error });
+      const fault = findFault(next);
+      if (fault !== null) throw new Error(`a change has made a state that could not be read: ${fault || 'all of it'}`);
       if (isGood && bytes?.equals(Buffer.from(textOf(next)))) return next;
       const aside = isGood || bytes === null ? null : asidePath(path, now());
       document ??= openDocument(path);
@@ -159,11 +159,9 @@ function interpret(path: string, bytes: Buffer): State | string {
       `${path} is of version ${version}, and this rhythm knows version ${stateVersion}; install a newer rhythm.`,
     );
   }
-  const sound = stateSchema.safeParse(value);
-  // Not what zod returns: that has the fields in another order, and the file is read by people.
-  if (sound.success) return value as State;
-  const issue = sound.error.issues[0];
-  return issue && issue.path.length > 0 ? `its ${issue.path.join('.')} is not what it has to be` : 'it is not a state';
+  const fault = findFault(value);
+  if (fault === null) return value as State;
+  return fault === '' ? 'it is not a state' : `its ${fault} is not what it has to be`;
 }
 
 function* counted<T>(items: Iterable<T>, count: () => void): Generator<T> {

@@ -1,0 +1,144 @@
+import { outcomes, stateVersion } from './schema.ts';
+
+/**
+ * Whether values read from a file are what `stateSchema` of sound.ts describes, and where they are not. Every command
+ * reads the state, and zod takes longer to load than most of them take in all; a test holds the two against each other.
+ */
+type Check = (value: unknown) => string[] | null;
+
+const fine = null;
+const wrong: string[] = [];
+const test =
+  (isRight: (value: unknown) => boolean): Check =>
+  (value) =>
+    isRight(value) ? fine : wrong;
+
+const text = test((value) => typeof value === 'string');
+const number = test((value) => Number.isFinite(value));
+const flag = test((value) => typeof value === 'boolean');
+const instant = test((value) => typeof value === 'string' && !Number.isNaN(Date.parse(value)));
+const outcome = test((value) => outcomes.some((one) => one === value));
+
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value == null ? fine : check(value);
+
+const list =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) ? first(value.map((item, index) => [`${index}`, item, check])) : wrong;
+
+const record =
+  (check: Check): Check =>
+  (value) => {
+    if (!isObject(value)) return wrong;
+    // zod passes over that key as well: it could only be meant to do harm.
+    const entries = Object.entries(value).filter(([key]) => key !== '__proto__');
+    return first(entries.map(([key, item]) => [key, item, check]));
+  };
+
+const object = (fields: Readonly<Record<string, Check>>): Check => {
+  const known = Object.entries(fields);
+  return (value) => (isObject(value) ? first(known.map(([key, check]) => [key, value[key], check])) : wrong);
+};
+
+const texts: Check = (value) => (typeof value === 'string' ? fine : list(text)(value) === fine ? fine : wrong);
+
+const script = object({
+  name: text,
+  outcome: optional(outcome),
+  exitCode: optional(number),
+  signal: optional(text),
+  attempts: optional(number),
+  startedAt: optional(instant),
+  finishedAt: optional(instant),
+  durationMs: optional(number),
+  outputFile: optional(text),
+  message: optional(text),
+});
+
+const run = object({
+  id: optional(text),
+  beat: optional(instant),
+  startedAt: optional(instant),
+  finishedAt: optional(instant),
+  durationMs: optional(number),
+  outcome: optional(outcome),
+  missedBeats: optional(number),
+  scripts: optional(list(script)),
+});
+
+const schedule = object({
+  every: optional(text),
+  offset: optional(text),
+  daily: optional(texts),
+  cron: optional(texts),
+  timezone: optional(text),
+  manual: optional(flag),
+  enabled: optional(flag),
+  since: optional(instant),
+});
+
+const group = object({
+  firstSeenAt: optional(instant),
+  lastBeat: optional(instant),
+  lastRun: optional(run),
+  lastSuccessAt: optional(instant),
+  consecutiveFailures: optional(number),
+  interruptions: optional(number),
+  retry: optional(object({ at: optional(instant), attempt: optional(number) })),
+  pausedAt: optional(instant),
+  pausedUntil: optional(instant),
+  pauseReason: optional(text),
+  schedule: optional(schedule),
+});
+
+const lease = object({
+  group: text,
+  runId: text,
+  beat: optional(instant),
+  missedBeats: optional(number),
+  tick: optional(text),
+  pid: optional(number),
+  processStartedAt: optional(text),
+  boot: optional(text),
+  since: optional(instant),
+  until: optional(instant),
+  folder: optional(text),
+  scripts: optional(list(script)),
+  script: optional(text),
+});
+
+const state = object({
+  schemaVersion: test((value) => value === stateVersion),
+  lastTick: optional(
+    object({
+      id: optional(text),
+      pid: optional(number),
+      startedAt: optional(instant),
+      finishedAt: optional(instant),
+      outcome: optional(text),
+    }),
+  ),
+  groups: optional(record(group)),
+  leases: optional(record(lease)),
+});
+
+/** Where a value is not what a state has to be, as `groups.a.lastBeat`; empty for the whole, null where it is one. */
+export function findFault(value: unknown): string | null {
+  const path = state(value);
+  return path === null ? null : path.join('.');
+}
+
+function first(parts: readonly (readonly [key: string, value: unknown, check: Check])[]): string[] | null {
+  for (const [key, value, check] of parts) {
+    const path = check(value);
+    if (path !== null) return [key, ...path];
+  }
+  return null;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
