@@ -20,7 +20,17 @@ function hashSources() {
 }
 
 /** Libraries that few commands use. */
-const libraries = ['commander', 'conf', 'execa', 'fast-xml-parser', 'graphlib', 'winston', 'winston-transport', 'zod'];
+const libraries = [
+  'commander',
+  'conf',
+  'croner',
+  'execa',
+  'fast-xml-parser',
+  'graphlib',
+  'winston',
+  'winston-transport',
+  'zod',
+];
 
 /** A file that is loaded when it is first asked for, by `require`: Node looks through what is imported much longer. */
 const separate = {

@@ -15,7 +15,7 @@ const mayImport: Record<string, readonly string[]> = {
   tick: ['config', 'schedule', 'state', 'log', 'plan'],
   report: ['config', 'schedule', 'state', 'log', 'plan', 'tick'],
   trigger: ['config', 'schedule', 'state'],
-  import: ['config', 'schedule', 'plan', 'trigger', 'report'],
+  import: ['config', 'schedule', 'log', 'plan', 'trigger', 'report'],
   doctor: ['config', 'schedule', 'state', 'plan', 'tick', 'report', 'trigger'],
   cli: ['config', 'schedule', 'state', 'log', 'plan', 'tick', 'report', 'trigger', 'import', 'doctor'],
 };
