@@ -55,7 +55,7 @@ export function findConfigFile(workspace: string): string {
   if (!file) {
     const looked = joinWords(fileNames, 'and');
     const message = existsSync(folder)
-      ? `there is no configuration (looked for ${looked}); create tasks.config.ts as the README shows, or name the workspace with -C`
+      ? `there is no configuration (looked for ${looked}); make one with rhythm init, or name the workspace with -C`
       : 'there is no such folder; name the workspace with -C';
     throw new ConfigError(folder, [{ path: '', message }]);
   }

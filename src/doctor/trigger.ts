@@ -12,8 +12,11 @@ function lookAtTriggers({ triggers, config, lastSign, now }: Site): Omit<Finding
   if (triggers.length === 0) {
     const comes = lastSign !== null && now - lastSign < 2 * config.tickEvery;
     const text = 'no trigger of rhythm is registered for this workspace';
-    // Somebody may have written a line into a crontab themselves.
-    return [comes ? warn(`${text}, but something starts ticks`, null) : complain(text, 'rhythm install')];
+    return [
+      comes
+        ? warn(`${text}, but something starts ticks, or somebody by hand`, 'rhythm install')
+        : complain(text, 'rhythm install'),
+    ];
   }
   const findings = triggers.flatMap(({ trigger, where, every, problems }) => {
     if (problems.length > 0) return problems.map((problem) => complain(`${trigger}: ${withoutStop(problem)}`, null));

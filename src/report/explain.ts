@@ -217,7 +217,7 @@ function sumUp(told: Told, say: (instant: number) => string): string {
       : ` It last ran at ${say(Date.parse(last.startedAt))}${last.beat === null ? '' : ` for its ${say(Date.parse(last.beat))} beat`} and ${phraseRun(last)}.`;
   const answers: Record<Decision['decision'], string> = {
     run: `${name} runs with the next tick: ${because}.`,
-    wait: `${name} waits: ${because}.`,
+    wait: because.startsWith('waits ') ? `${name} ${because}.` : `${name} waits: ${because}.`,
     skip: `${name} is held back: ${because}.`,
     expire: `${name} does not run: ${because}; the next tick lets it expire.`,
     paused: `${name} does not run: it is ${because}.`,

@@ -110,7 +110,7 @@ export function narrate(event: TickEvent): Narration {
     case 'line':
       return say('info', event, event.text);
     case 'script-ended':
-      return { ...say(event.optional ? 'warn' : levelOf(event.outcome), event, describeEnd(event)), lines: event.tail };
+      return { ...say(levelOfScript(event), event, describeEnd(event)), lines: event.tail };
     default:
       return unreachable(event);
   }
@@ -118,6 +118,11 @@ export function narrate(event: TickEvent): Narration {
 
 function say(level: Level, { group, script }: { group: string; script?: string }, text: string): Narration {
   return { level, group, ...(script === undefined ? {} : { script }), text };
+}
+
+function levelOfScript({ outcome, optional }: { readonly outcome: Outcome; readonly optional: boolean }): Level {
+  const level = levelOf(outcome);
+  return optional && level === 'error' ? 'warn' : level;
 }
 
 function levelOf(outcome: Outcome): Level {

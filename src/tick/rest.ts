@@ -10,7 +10,7 @@ import { lockPath, tryLock } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
 import { isoOf } from '../state/schema.ts';
 import { type Ground, listGround, removeNext, writeStamp } from '../state/stamp.ts';
-import { makeTickId } from './session.ts';
+import { makeTickId, readAwake } from './session.ts';
 
 /** What ticks rest on until something can be due: with this configuration and this state there is nothing to do. */
 interface Rest<Said> {
@@ -99,7 +99,18 @@ function recordIdleTick(
     const finishedAt = new Date().toISOString();
     const durationMs = Math.round(performance.now() - clock);
     // Nothing is rebuilt from this line, so a loss of power may take it.
-    const line = { at: finishedAt, type: 'tick', tick, outcome, durationMs, ran: 0, failed: 0, skipped: 0 } as const;
+    const awakeMs = readAwake();
+    const line = {
+      at: finishedAt,
+      type: 'tick',
+      tick,
+      outcome,
+      durationMs,
+      ran: 0,
+      failed: 0,
+      skipped: 0,
+      awakeMs,
+    } as const;
     appendHistory(outputs, [line], { durable: false });
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now), finishedAt, outcome };
     const text = `${head}${JSON.stringify(lastTick, null, 2).replaceAll('\n', '\n  ')}${tail}`;

@@ -12,7 +12,7 @@ import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
 import type { RunOrder } from './run.ts';
-import { type Change, makeTickId, record, type Session } from './session.ts';
+import { type Change, makeTickId, readAwake, record, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
 export interface TickOrder {
@@ -265,8 +265,7 @@ function endTick(
     ran: runs.size,
     failed: [...runs.values()].filter(hasFailed).length,
     skipped: decisions.filter(({ decision }) => decision === 'skip').length,
-    // Tells a machine that slept from a trigger that did not come.
-    awakeMs: Number(process.hrtime.bigint() / 1_000_000n),
+    awakeMs: readAwake(),
   };
   // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
   const isLast = state.lastTick?.id === tick;

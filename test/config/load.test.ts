@@ -72,7 +72,7 @@ describe('finding the configuration', () => {
   it('says what it looked for', async () => {
     expect(await loadInVain()).toBe(
       'W has 1 problem:\n  there is no configuration (looked for tasks.config.ts, tasks.config.mts, tasks.config.js, ' +
-        'tasks.config.mjs and tasks.config.json); create tasks.config.ts as the README shows, or name the workspace with -C',
+        'tasks.config.mjs and tasks.config.json); make one with rhythm init, or name the workspace with -C',
     );
   });
 

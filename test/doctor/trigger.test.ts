@@ -38,7 +38,7 @@ it.each<[string, Partial<Site>, string[]]>([
     'a line of their own',
     { triggers: [] },
     [
-      'warning: no trigger of rhythm is registered for this workspace, but something starts ticks',
+      'warning: no trigger of rhythm is registered for this workspace, but something starts ticks, or somebody by hand',
       'ok: the last tick came 1 min ago',
     ],
   ],
