@@ -42,7 +42,7 @@ describe.runIf(hasFaketime)('a tick at rest', () => {
     expect((await workspace.rhythm([], at('16:00:10', { env }))).code).toBe(0);
 
     const { code, stdout, stderr } = await begin('16:05:00');
-    expect([code, stdout, stderr]).toEqual([0, 'Nothing is due; next: often at 16:10 (UTC), in 5m.\n', '']);
+    expect([code, stdout, stderr]).toEqual([0, 'Nothing is due; next: often at 16:10 (UTC), in 5 min.\n', '']);
     expect(workspace.state().lastTick).toMatchObject({
       startedAt: expect.stringMatching(/^2026-11-22T16:05:0/),
       finishedAt: expect.stringMatching(/^2026-11-22T16:05:0/),
