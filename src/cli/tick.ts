@@ -25,7 +25,7 @@ import { runTick, type TickReport } from '../tick/tick.ts';
 import { readDuration, readInstant } from './argument.ts';
 import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { painter, printLine } from './terminal.ts';
+import { painter, printLine, terminalWidth } from './terminal.ts';
 
 export interface TickFlags {
   readonly dryRun?: boolean;
@@ -145,7 +145,11 @@ async function previewTick(workspace: string, flags: TickFlags): Promise<number>
 
   if (length === null) {
     const plan = planTick(config, settled, at, heldLanes(config, state, held));
-    printLine(flags.json ? JSON.stringify(documentPlan(plan, config), null, 2) : renderPlan(plan, config, painter()));
+    printLine(
+      flags.json
+        ? JSON.stringify(documentPlan(plan, config), null, 2)
+        : renderPlan(plan, config, painter(), terminalWidth()),
+    );
     return 0;
   }
   const usual = usualLengths(

@@ -1,8 +1,10 @@
 import type { Config, Group, Script } from '../config/config.ts';
+import { neutralise } from '../log/text.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { type NextBeat, sayNothingDue } from './idle.ts';
+import { wrapText } from './table.ts';
 
 /** A plan as others rely on it: `tick --dry-run --json`, and `tick --json` after the fact. */
 export interface PlanDocument {
@@ -108,21 +110,36 @@ function isoOrNull(instant: number | null): string | null {
 export type Paint = (word: string, decision: Decision['decision']) => string;
 const plain: Paint = (word) => word;
 
-/** A dry run for people: what would run, in which order and why; then what does not run, and until when or because of what. */
-export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): string {
+/**
+ * A dry run for people: what would run, in which order and why; then what does not run, and until when or because of what.
+ *
+ * @param width columns of the terminal; infinite where there is none
+ */
+export function renderPlan(
+  plan: Plan,
+  config: Config,
+  paint: Paint = plain,
+  width: number = Number.POSITIVE_INFINITY,
+): string {
   const runs = plan.decisions.filter(({ decision }) => decision === 'run');
   const rest = plan.decisions.filter(({ decision }) => decision !== 'run');
   const day = formatInstant(plan.at, null, config.timezone);
   const lines = [`Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`, ''];
   if (runs.length === 0) lines.push(nothingRuns(plan, config), '');
-  const width = plan.decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
+  const longest = plan.decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
   const numbers = `${runs.length}`.length;
   const explain = explainPlan(plan, config);
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const indent = numbers + 14 + longest;
+  // Where the names leave no room for reasons, those are left to the terminal.
+  const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
+  const tell = (start: string, why: string) => {
+    const [first, ...more] = wrapText(neutralise(why), room);
+    lines.push(`${start}  ${first}`, ...more.map((line) => `${' '.repeat(indent)}${line}`));
+  };
   for (const [index, decision] of runs.entries()) {
     const number = `${index + 1}`.padStart(numbers);
-    const why = explain(decision);
-    lines.push(`${number}. ${paint('run     ', 'run')}  ${decision.group.padEnd(width)}  ${why}`);
+    tell(`${number}. ${paint('run     ', 'run')}  ${decision.group.padEnd(longest)}`, explain(decision));
     for (const script of groupOf.get(decision.group)?.scripts ?? []) {
       lines.push(`${' '.repeat(numbers + 12)}${script.name}`);
     }
@@ -130,8 +147,7 @@ export function renderPlan(plan: Plan, config: Config, paint: Paint = plain): st
   if (runs.length > 0 && rest.length > 0) lines.push('');
   for (const decision of rest) {
     const word = paint(decision.decision.padEnd(8), decision.decision);
-    const why = explain(decision);
-    lines.push(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(width)}  ${why}`);
+    tell(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(longest)}`, explain(decision));
   }
   return lines.join('\n').trimEnd();
 }
