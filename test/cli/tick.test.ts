@@ -153,7 +153,7 @@ describe('wrong usage', () => {
     const workspace = makeWorkspace();
     const { code, stderr } = await workspace.rhythm();
     expect(code).toBe(2);
-    expect(stderr).toMatch(/there is no configuration \(looked for tasks\.config\.ts, .*\); create tasks\.config\.ts/);
+    expect(stderr).toMatch(/there is no configuration \(looked for tasks\.config\.ts, .*\); make one with rhythm init/);
   });
 
   it('names every problem of a configuration at once, each at its path', async () => {
