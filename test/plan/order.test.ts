@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { buildGraph, topologicalOrder } from '../../src/plan/graph.ts';
+import { buildGraph, countTransitiveDependents, type Graph, topologicalOrder } from '../../src/plan/graph.ts';
 import { at, makeConfig, makeGroup, makeState, on, ran } from '../builders.ts';
 
 function order(...groups: Group[]): string {
@@ -75,5 +76,61 @@ describe('the order of a tick', () => {
         .map((index) => graph.groups[index]?.name)
         .slice(0, 3),
     ).toEqual(['g0', 'g1', 'g2']);
+  });
+});
+
+/** By walking from a group to all that follow it. */
+function walkDependents(graph: Graph, start: number): number {
+  const seen = new Set<number>();
+  const stack = [start];
+  for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
+    for (const dependent of graph.dependents[index] ?? []) {
+      if (seen.has(dependent)) continue;
+      seen.add(dependent);
+      stack.push(dependent);
+    }
+  }
+  return seen.size;
+}
+
+describe('transitive dependents', () => {
+  // Up to three blocks of the count; `reach` says from how far before a group its dependencies come.
+  const shapes = fc.record({
+    size: fc.integer({ min: 1, max: 2_500 }),
+    most: fc.integer({ min: 0, max: 6 }),
+    reach: fc.constantFrom(2, 40, 5_000),
+    seed: fc.infiniteStream(fc.nat({ max: 1e9 })),
+    isReversed: fc.boolean(),
+  });
+
+  it('are counted as by walking to each', { timeout: 60_000 }, () => {
+    fc.assert(
+      fc.property(shapes, ({ size, most, reach, seed, isReversed }) => {
+        const groups = Array.from({ length: size }, (_, index) => {
+          const before = new Set<string>();
+          for (let edge = 0; edge < Math.min(most, index); edge++) {
+            before.add(`g${index - 1 - ((seed.next().value as number) % Math.min(index, reach))}`);
+          }
+          return makeGroup(`g${index}`, { dependsOn: [...before].map((name) => on(name)) });
+        });
+        const graph = buildGraph({ groups: isReversed ? groups.reverse() : groups });
+        const all = groups.map((_, index) => index);
+        const counts = countTransitiveDependents(graph, all);
+        expect(all.map((index) => counts.get(index))).toEqual(all.map((index) => walkDependents(graph, index)));
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('are counted in seconds where there are very many', { timeout: 60_000 }, () => {
+    const groups = Array.from({ length: 30_000 }, (_, index) =>
+      makeGroup(`g${index}`, { dependsOn: index === 0 ? [] : [on(`g${index - 1}`)] }),
+    );
+    const graph = buildGraph({ groups });
+    const counts = countTransitiveDependents(
+      graph,
+      groups.map((_, index) => index),
+    );
+    expect([counts.get(0), counts.get(15_000), counts.get(29_999)]).toEqual([29_999, 14_999, 0]);
   });
 });
