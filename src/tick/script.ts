@@ -213,7 +213,8 @@ async function runAttempt(
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
   if (isLate) job.onEvent({ kind: 'timed-out', afterMs: script.timeout });
-  const remaining = await endTree({ leader, marks }, script.killAfter, job.hurry);
+  const isRunning = () => subprocess.exitCode === null && subprocess.signalCode === null;
+  const remaining = await endTree({ leader, marks, isRunning }, script.killAfter, job.hurry);
   // A leader that hangs in the kernel is not waited for.
   const end = remaining.includes(pid) ? { exitCode: null, signal: null } : endOfResult(await ended);
   if (remaining.length > 0) subprocess.unref();

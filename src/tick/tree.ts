@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { carries, identify, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
+import { carries, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
 
 /** The processes of one attempt of a script. */
 export interface Tree {
@@ -8,6 +8,11 @@ export interface Tree {
   readonly leader: ProcessIdentity | null;
   /** What its processes carry in their environment. */
   readonly marks: readonly string[];
+  /**
+   * Tells of a leader that this process started itself whether it still runs. On Windows that is the better proof: the id
+   * of a child stays its own until we were told of its end, while start times can't be learnt without PowerShell.
+   */
+  readonly isRunning?: () => boolean;
 }
 
 /** How long what got SIGKILL may take to vanish, in ms. The kernel needs longer only for a process that hangs in it. */
@@ -37,7 +42,7 @@ export function marksOf(runId: string, scriptName: string, attempt: number): str
  * Answers with the ids of those that are still there: another user's processes, or such as hang in the kernel.
  */
 export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal): Promise<number[]> {
-  if (process.platform === 'win32') return endOnWindows(tree, killAfter);
+  if (process.platform === 'win32') return endOnWindows(tree, killAfter, hurry);
   const { leader } = tree;
   const hold: Hold = { group: leader !== null && isSame(leader) ? leader.pid : null, known: new Map() };
   await signalUntilGone('SIGTERM', killAfter, tree, hold, hurry);
@@ -136,28 +141,34 @@ function groupExists(group: number): boolean {
   }
 }
 
-async function endOnWindows({ leader }: Tree, killAfter: number): Promise<number[]> {
+async function endOnWindows({ leader, isRunning }: Tree, killAfter: number, hurry?: AbortSignal): Promise<number[]> {
   if (leader === null) return [];
+  const isThere = () => exists(leader.pid) && (isRunning === undefined ? isSame(leader) : isRunning());
   const stages = [
-    { force: [], forMs: killAfter },
+    { force: [], forMs: killAfter, hurry },
     { force: ['/F'], forMs: vanishWithin },
   ];
-  for (const { force, forMs } of stages) {
-    if (!isSame(leader)) return [];
-    await new Promise((resolve) =>
-      execFile('taskkill', ['/PID', String(leader.pid), '/T', ...force], { windowsHide: true }, resolve),
+  for (const { force, forMs, hurry } of stages) {
+    if (!isThere()) return [];
+    if (hurry?.aborted) continue;
+    const isRefused = await new Promise((resolve) =>
+      execFile('taskkill', ['/PID', String(leader.pid), '/T', ...force], { windowsHide: true }, (error) =>
+        resolve(error !== null),
+      ),
     );
+    // Where taskkill is missing, or fails over one of the children, the script itself ends at least.
+    if (force.length > 0 && isRefused && isThere()) send(leader.pid, 'SIGKILL');
     const deadline = performance.now() + forMs;
-    while (performance.now() < deadline && exists(leader.pid)) await sleep(lastLook);
+    while (performance.now() < deadline && !hurry?.aborted && exists(leader.pid)) await sleep(lastLook);
   }
-  return identify(leader.pid) !== null && isSame(leader) ? [leader.pid] : [];
+  return isThere() ? [leader.pid] : [];
 }
 
 function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
