@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { State } from '../../src/state/schema.ts';
@@ -60,13 +61,13 @@ const checks: Readonly<Record<string, Check>> = {
     const outcomes = { node: 'succeeded', batch: 'succeeded', command: 'succeeded', found: 'succeeded' };
     const failed = { shell: 'failed', after: undefined, missing: 'failed' };
     for (const [group, outcome] of Object.entries({ ...outcomes, ...failed })) {
-      same(`the outcome of ${group}`, place.state().groups[group]?.lastRun?.outcome, outcome);
+      same(`the outcome of ${group}`, place.state().groups?.[group]?.lastRun?.outcome, outcome);
     }
     same('the arguments of a module', argsOf(place.output('node', 1)), arguments_);
     same('the arguments of a batch file', argsOf(place.output('batch', 1)), arguments_);
     same('what cmd wrote', place.output('command', 1).trim(), 'told');
     same('what a shell wrote', place.output('shell', 1).split(/\s*\r\n/), ['one', '"two  words"', '']);
-    same('the exit code of a shell', place.state().groups.shell?.lastRun?.scripts[0]?.exitCode, 3);
+    same('the exit code of a shell', place.state().groups?.shell?.lastRun?.scripts?.[0]?.exitCode, 3);
   },
 
   async 'a % in an argument reaches a batch file'(place) {
@@ -108,7 +109,7 @@ const checks: Readonly<Record<string, Check>> = {
     place.write('scripts/wait.mjs', wait);
     const { code } = await place.rhythm('tick');
     same('the exit code', code, 1);
-    const run = place.state().groups.late?.lastRun;
+    const run = place.state().groups?.late?.lastRun;
     same('the outcome', run?.outcome, 'timed-out');
     const took = run?.durationMs ?? Number.NaN;
     if (!(took < 20_000)) throw new Error(`it took ${took} ms`);
@@ -156,7 +157,7 @@ const checks: Readonly<Record<string, Check>> = {
     await first;
     const { stdout } = await place.rhythm('tick');
     contains('the next tick', stdout, /whose tick died|still runs/);
-    same('the outcome', place.state().groups.one?.lastRun?.outcome, 'succeeded');
+    same('the outcome', place.state().groups?.one?.lastRun?.outcome, 'succeeded');
   },
 
   async 'a configuration in TypeScript, and a script'(place) {
@@ -216,7 +217,7 @@ async function keepOut(place: Place, locks: string): Promise<void> {
   contains('status meanwhile', status.stdout, /running/);
   contains('doctor meanwhile', doctor.stdout, new RegExp(`${locks} locks`));
   for (const group of ['one', 'two']) {
-    same(`the outcome of ${group}`, place.state().groups[group]?.lastRun?.outcome, 'succeeded');
+    same(`the outcome of ${group}`, place.state().groups?.[group]?.lastRun?.outcome, 'succeeded');
   }
 }
 
@@ -253,8 +254,7 @@ function makePlace(windows: Windows, number: number): Place {
       const watcher = watch(folder);
       try {
         const until = AbortSignal.timeout(30_000);
-        for (const { once } = await import('node:events'); !has(name); )
-          await once(watcher, 'change', { signal: until });
+        while (!has(name)) await once(watcher, 'change', { signal: until });
       } finally {
         watcher.close();
       }
@@ -262,7 +262,7 @@ function makePlace(windows: Windows, number: number): Place {
     rhythm: (...args) => windows.run(folder, [windows.node, toWindows(windows.program), ...args]),
     state,
     output(group, number) {
-      const file = state().groups[group]?.lastRun?.scripts[number - 1]?.outputFile;
+      const file = state().groups?.[group]?.lastRun?.scripts?.[number - 1]?.outputFile;
       return readFileSync(join(folder, 'outputs', file ?? `no output of ${group}`), 'utf8');
     },
   };
