@@ -100,12 +100,14 @@ function readShebang(line: string | null): string[] | null {
 /**
  * Batch files run in cmd.exe, which reads the line by rules of its own: each word is quoted for the program that will
  * split it, and then every character that means something to cmd.exe is escaped. The rules are those of cross-spawn
- * (lib/util/escape.js), after https://qntm.org/cmd.
+ * (lib/util/escape.js), after https://qntm.org/cmd, but for a double quote, which is doubled as Rust's std::process does
+ * it: a batch file that passes on its arguments (`%*`) has them read once more, without the escapes, and after a single
+ * one what was quoted would stand unquoted: an `&` in it would begin a command.
  */
 function invokeBatch(file: string, args: readonly string[], platform: Platform): Invocation {
   const escapeMeta = (text: string): string => text.replace(/[()\][%!^"`<>&|;, *?]/g, '^$&');
   const quote = (text: string): string =>
-    escapeMeta(`"${text.replace(/(\\*)"/g, '$1$1\\"').replace(/(\\*)$/, '$1$1')}"`);
+    escapeMeta(`"${text.replace(/(\\*)"/g, '$1$1""').replace(/(\\*)$/, '$1$1')}"`);
   const line = [quote(file), ...args.map(quote)].join(' ');
   return { argv: [platform.comSpec, '/d', '/s', '/c', `"${line}"`], env: {}, verbatim: true };
 }

@@ -84,7 +84,7 @@ describe('invokeFile', () => {
         '/d',
         '/s',
         '/c',
-        '"^"C:\\my^ dir\\a.bat^" ^"x^ y^" ^"say^ \\^"hi\\^"^" ^"^%PATH^%^" ^"end\\\\^""',
+        '"^"C:\\my^ dir\\a.bat^" ^"x^ y^" ^"say^ ^"^"hi^"^"^" ^"^%PATH^%^" ^"end\\\\^""',
       ],
       env: {},
       verbatim: true,
