@@ -99,11 +99,15 @@ export async function awaitLock(
  */
 export function describeHolder(path: string): Holder | null {
   try {
-    const note: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return isHolder(note) ? note : null;
+    return readHolder(path);
   } catch {
     return null;
   }
+}
+
+function readHolder(path: string): Holder | null {
+  const note: unknown = JSON.parse(readFileSync(path, 'utf8'));
+  return isHolder(note) ? note : null;
 }
 
 /**
@@ -113,8 +117,13 @@ export function describeHolder(path: string): Holder | null {
 export function isHeld(path: string, isAlive: (holder: Holder) => boolean): boolean {
   const told = process.platform === 'linux' ? heldByProc(path) : null;
   if (told !== null) return told;
-  const holder = describeHolder(path);
-  return holder !== null && isAlive(holder);
+  try {
+    const holder = readHolder(path);
+    return holder !== null && isAlive(holder);
+  } catch (error) {
+    // Windows: a holder without fs-native-extensions lets nobody open the file.
+    return codeOf(error) === 'EBUSY';
+  }
 }
 
 /** How locks are held here: `native` is a lock on the file; the others stand in where fs-native-extensions has no build. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { State } from '../../src/state/schema.ts';
+import type { RunRecord, State } from '../../src/state/schema.ts';
 import { type Ended, findObstacle, makeWindows, repository, toWindows, type Windows } from './windows.ts';
 
 /**
@@ -26,6 +26,7 @@ interface Place {
   appears(name: string): Promise<void>;
   rhythm(...args: string[]): Promise<Ended>;
   state(): State;
+  lastRun(group: string): RunRecord | undefined;
   /** The output of a group's last run, by its script's number. */
   output(group: string, number: number): string;
 }
@@ -61,13 +62,13 @@ const checks: Readonly<Record<string, Check>> = {
     const outcomes = { node: 'succeeded', batch: 'succeeded', command: 'succeeded', found: 'succeeded' };
     const failed = { shell: 'failed', after: undefined, missing: 'failed' };
     for (const [group, outcome] of Object.entries({ ...outcomes, ...failed })) {
-      same(`the outcome of ${group}`, place.state().groups?.[group]?.lastRun?.outcome, outcome);
+      same(`the outcome of ${group}`, place.lastRun(group)?.outcome, outcome);
     }
     same('the arguments of a module', argsOf(place.output('node', 1)), arguments_);
     same('the arguments of a batch file', argsOf(place.output('batch', 1)), arguments_);
     same('what cmd wrote', place.output('command', 1).trim(), 'told');
     same('what a shell wrote', place.output('shell', 1).split(/\s*\r\n/), ['one', '"two  words"', '']);
-    same('the exit code of a shell', place.state().groups?.shell?.lastRun?.scripts?.[0]?.exitCode, 3);
+    same('the exit code of a shell', place.lastRun('shell')?.scripts?.[0]?.exitCode, 3);
   },
 
   async 'a % in an argument reaches a batch file'(place) {
@@ -109,7 +110,7 @@ const checks: Readonly<Record<string, Check>> = {
     place.write('scripts/wait.mjs', wait);
     const { code } = await place.rhythm('tick');
     same('the exit code', code, 1);
-    const run = place.state().groups?.late?.lastRun;
+    const run = place.lastRun('late');
     same('the outcome', run?.outcome, 'timed-out');
     const took = run?.durationMs ?? Number.NaN;
     if (!(took < 20_000)) throw new Error(`it took ${took} ms`);
@@ -157,7 +158,7 @@ const checks: Readonly<Record<string, Check>> = {
     await first;
     const { stdout } = await place.rhythm('tick');
     contains('the next tick', stdout, /whose tick died|still runs/);
-    same('the outcome', place.state().groups?.one?.lastRun?.outcome, 'succeeded');
+    same('the outcome', place.lastRun('one')?.outcome, 'succeeded');
   },
 
   async 'a configuration in TypeScript, and a script'(place) {
@@ -209,15 +210,14 @@ async function keepOut(place: Place, locks: string): Promise<void> {
   await place.appears('runs');
   const second = await place.rhythm('tick');
   const status = await place.rhythm('status');
-  const doctor = await place.rhythm('doctor');
   place.write('go', '');
   same('the exit code of the one', (await first).code, 0);
   contains('the other', second.stdout, /lane main is held/);
   same('the exit code of the other', second.code, 0);
   contains('status meanwhile', status.stdout, /running/);
-  contains('doctor meanwhile', doctor.stdout, new RegExp(`${locks} locks`));
+  contains('doctor', (await place.rhythm('doctor')).stdout, new RegExp(`no lane is held \\(${locks} locks\\)`));
   for (const group of ['one', 'two']) {
-    same(`the outcome of ${group}`, place.state().groups?.[group]?.lastRun?.outcome, 'succeeded');
+    same(`the outcome of ${group}`, place.lastRun(group)?.outcome, 'succeeded');
   }
 }
 
@@ -242,6 +242,7 @@ function makePlace(windows: Windows, number: number): Place {
   const folder = join(windows.folder, `Größe & Co. it's (${number})^`);
   mkdirSync(join(folder, 'scripts'), { recursive: true });
   const state = (): State => JSON.parse(readFileSync(join(folder, 'outputs/master_scheduler_state.json'), 'utf8'));
+  const lastRun = (group: string) => state().groups?.[group]?.lastRun ?? undefined;
   const has = (name: string) => existsSync(join(folder, name));
   const write = (name: string, text: string) => writeFileSync(join(folder, name), text);
   return {
@@ -261,8 +262,9 @@ function makePlace(windows: Windows, number: number): Place {
     },
     rhythm: (...args) => windows.run(folder, [windows.node, toWindows(windows.program), ...args]),
     state,
+    lastRun,
     output(group, number) {
-      const file = state().groups?.[group]?.lastRun?.scripts?.[number - 1]?.outputFile;
+      const file = lastRun(group)?.scripts?.[number - 1]?.outputFile;
       return readFileSync(join(folder, 'outputs', file ?? `no output of ${group}`), 'utf8');
     },
   };
