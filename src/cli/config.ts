@@ -3,8 +3,7 @@ import { readWritten } from '../config/written.ts';
 import { neutralise, redacted, redactText } from '../log/text.ts';
 import { concealed, documentConfig, renderConfig } from '../report/config.ts';
 import { findGroup } from './pause.ts';
-import { screenStyle, screenWidth } from './screen.ts';
-import { printLine } from './terminal.ts';
+import { printLine, terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface ConfigFlags {
   readonly json?: boolean;
@@ -28,13 +27,13 @@ export async function config(workspace: string, names: readonly string[], { json
     printLine(JSON.stringify(document, null, 2));
     return 0;
   }
-  const style = screenStyle();
+  const style = terminalStyle();
   const paint = {
     heading: (text: string) => style('bold', text),
     origin: (text: string, origin: string) =>
       style(origin === 'default' || origin === 'system' ? 'gray' : 'cyan', text),
   };
   const clean = (text: string): string => neutralise(text, Number.MAX_SAFE_INTEGER);
-  printLine(renderConfig(document, { width: screenWidth(), paint, clean }));
+  printLine(renderConfig(document, { width: terminalWidth(), paint, clean }));
   return 0;
 }

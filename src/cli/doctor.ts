@@ -7,6 +7,7 @@ import { storageChecks } from '../doctor/storage.ts';
 import { triggerChecks } from '../doctor/trigger.ts';
 import { RhythmError } from '../errors.ts';
 import { neutralise } from '../log/text.ts';
+import { wrapText } from '../report/paragraph.ts';
 import { countOf } from '../report/words.ts';
 import { type HistoryLine, readNewest } from '../state/history.ts';
 import { instantOf } from '../state/schema.ts';
@@ -95,17 +96,8 @@ function render({ level, text, mend }: Finding): string[] {
   });
 }
 
-/** Breaks a text at its spaces; its own indent stays. */
-function wrap(text: string, width: number): string[] {
-  const start = /^ */.exec(text)?.[0] ?? '';
-  const lines: string[] = [];
-  let line = start;
-  for (const word of text.trim().split(' ')) {
-    if (line.trim() !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = start;
-    }
-    line += line.trim() === '' ? word : ` ${word}`;
-  }
-  return [...lines, line];
+/** Breaks a line at its blanks; its own indent stays. */
+function wrap(line: string, width: number): string[] {
+  const start = /^ */.exec(line)?.[0] ?? '';
+  return wrapText(line.slice(start.length), width - start.length).map((part) => `${start}${part}`);
 }

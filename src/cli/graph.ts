@@ -8,8 +8,7 @@ import { documentGraph, type GraphState, type Standing, selectAround } from '../
 import { leaseOf } from '../state/schema.ts';
 import { readState } from '../state/store.ts';
 import { findGroup } from './pause.ts';
-import { type Style, screenStyle, screenWidth } from './screen.ts';
-import { printLine } from './terminal.ts';
+import { printLine, type Style, terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface GraphFlags {
   readonly format?: string;
@@ -40,9 +39,9 @@ export async function graph(workspace: string, names: readonly string[], flags: 
   }
   if (format === 'text') {
     const { renderTree } = await import('../report/tree.ts');
-    const style = screenStyle();
+    const style = terminalStyle();
     const paint = (text: string, standing: Standing): string => style(colourOf[standing], text);
-    printLine(renderTree(document.groups, { width: screenWidth(), now, paint }));
+    printLine(renderTree(document.groups, { width: terminalWidth(), now, paint }));
   } else if (format === 'svg') {
     const { renderSvg } = await import('../report/svg.ts');
     const caption = flags.state ? `as of ${formatInstant(now, null, config.timezone)} (${config.timezone})` : '';

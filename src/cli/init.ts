@@ -5,6 +5,7 @@ import { fileNames } from '../config/load.ts';
 import { describePlatform } from '../config/source.ts';
 import { alignRows } from '../report/table.ts';
 import { codeOf, storageError } from '../state/file.ts';
+import { quoteWord } from '../trigger/guard.ts';
 import { printLine } from './terminal.ts';
 
 export interface InitFlags {
@@ -98,8 +99,8 @@ function describe(root: string, created: readonly Template[], kept: readonly str
 
 /** A path as a shell takes it. */
 function quote(path: string): string {
-  if (/^[\w@%+=:,./\\-]+$/.test(path)) return path;
-  return process.platform === 'win32' ? `"${path}"` : `'${path.replaceAll("'", "'\\''")}'`;
+  if (process.platform !== 'win32') return quoteWord(path);
+  return /^[\w@%+=:,./\\-]+$/.test(path) ? path : `"${path}"`;
 }
 
 function ownFiles(): Template[] {

@@ -32,3 +32,13 @@ export function painter(): Paint {
   if (!hasColours()) return (word) => word;
   return (word, decision) => styleText(colours[decision], word);
 }
+
+/** Gives a text a colour or weight. */
+export type Style = (format: Parameters<typeof styleText>[0], text: string) => string;
+
+/** Styles where colours are to be shown; plain text anywhere else. */
+export function terminalStyle(): Style {
+  if (!hasColours()) return (_, text) => text;
+  // Whether colours are wanted was asked above: asked again, older Node versions would look at another stream.
+  return (format, text) => (text === '' ? '' : styleText(format, text, { validateStream: false }));
+}

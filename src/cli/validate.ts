@@ -6,10 +6,9 @@ import { ConfigError, type Problem } from '../config/problems.ts';
 import { surveyScripts } from '../config/survey.ts';
 import { readWritten } from '../config/written.ts';
 import { neutralise } from '../log/text.ts';
-import { wrapWords } from '../report/paragraph.ts';
+import { wrapText } from '../report/paragraph.ts';
 import { countOf } from '../report/words.ts';
-import { screenStyle, screenWidth } from './screen.ts';
-import { printLine } from './terminal.ts';
+import { printLine, terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface ValidateFlags {
   readonly strict?: boolean;
@@ -52,12 +51,12 @@ function render(config: Config, warnings: readonly Lint[]): string {
   const scripts = config.groups.reduce((count, group) => count + group.scripts.length, 0);
   const counted = `${countOf(config.groups.length, 'group')}, ${countOf(scripts, 'script')}`;
   const warned = warnings.length === 0 ? 'nothing to warn of' : countOf(warnings.length, 'warning');
-  const style = screenStyle();
-  const width = screenWidth();
+  const style = terminalStyle();
+  const width = terminalWidth();
   const lines = [`${basename(config.file)} is valid: ${counted}; ${warned}.`];
   for (const { code, path, message } of warnings) {
     lines.push('', `${style('bold', neutralise(path))}  ${style('yellow', code)}`);
-    for (const line of wrapWords(neutralise(message), width - 2)) lines.push(`  ${line}`);
+    for (const line of wrapText(neutralise(message), width - 2)) lines.push(`  ${line}`);
   }
   return lines.join('\n');
 }

@@ -62,12 +62,16 @@ export function suggest(found: unknown, known: Iterable<string>): string {
   return nearest === undefined ? '' : `; did you mean ${JSON.stringify(nearest)}?`;
 }
 
-/** The known word that is nearest to the given one, if at most a third of its letters (but at least one) differ. */
+/**
+ * The known word that is nearest to the given one, if at most a third of its letters (but at least one) differ; else the
+ * only one that begins with it.
+ */
 function findNearest(word: string, known: Iterable<string>): string | undefined {
+  const candidates = [...known];
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   const folded = fold(word);
-  for (const candidate of known) {
+  for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= least) continue;
     const distance = countEdits(folded, fold(candidate));
     if (distance < least) {
@@ -75,7 +79,9 @@ function findNearest(word: string, known: Iterable<string>): string | undefined 
       least = distance;
     }
   }
-  return nearest;
+  if (nearest !== undefined || folded.length < 2) return nearest;
+  const longer = candidates.filter((candidate) => fold(candidate).startsWith(folded));
+  return longer.length === 1 ? longer[0] : undefined;
 }
 
 /** Case and the choice between `-`, `_` and nothing are the commonest slips, so they count for nothing. */

@@ -11,6 +11,7 @@ import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { findRunning } from '../tick/running.ts';
 import { logPath } from '../tick/teller.ts';
+import { quoteWord } from '../trigger/guard.ts';
 import { type Check, complain, ok, type Site, warn, withoutStop } from './doctor.ts';
 
 /** Below this, bytes, the records themselves are in danger. */
@@ -61,7 +62,7 @@ function lookAtPermissions({ config }: Site) {
     return [
       complain(
         `${outputs} can't be made, for ${parent} may not be written (${trouble})`,
-        `sudo chown "$USER" ${quote(parent)}`,
+        `sudo chown "$USER" ${quoteWord(parent)}`,
       ),
     ];
   }
@@ -81,7 +82,9 @@ function lookAtPermissions({ config }: Site) {
   if (refused.length === 0) return [ok(`${outputs} may be written`)];
   return refused.map(({ path, trouble }) => {
     const mend =
-      trouble === 'EROFS' ? 'mount it writable' : `sudo chown "$USER" ${quote(path)} && chmod u+rwX ${quote(path)}`;
+      trouble === 'EROFS'
+        ? 'mount it writable'
+        : `sudo chown "$USER" ${quoteWord(path)} && chmod u+rwX ${quoteWord(path)}`;
     return complain(`${path} may not be read and written (${trouble})`, mend);
   });
 }
@@ -173,10 +176,6 @@ function refusal(path: string, mode: number): string | null {
   } catch (error) {
     return codeOf(error) ?? 'refused';
   }
-}
-
-function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function list(folder: string): string[] {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { parseCron } from '../schedule/cron.ts';
+import { parseCron, shorthands } from '../schedule/cron.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import { type Account, type EntryDraft, identify, type Reading, type Setting, type SourceText } from './model.ts';
 import { rhythmOf } from './rhythm.ts';
@@ -245,7 +245,7 @@ function readSchedule(
   command: string,
   notes: string[],
 ): { readonly line: string } | { readonly problem: string } {
-  const known = shorthands.get(text);
+  const known = allShorthands.get(text);
   if (known !== undefined) return { line: known };
   if (text === '@reboot') {
     return {
@@ -286,16 +286,8 @@ function readSchedule(
   return 'problem' in read ? { problem: read.problem } : { line };
 }
 
-const shorthands = new Map([
-  ['@yearly', '0 0 1 1 *'],
-  ['@annually', '0 0 1 1 *'],
-  ['@monthly', '0 0 1 * *'],
-  ['@weekly', '0 0 * * 0'],
-  ['@daily', '0 0 * * *'],
-  ['@midnight', '0 0 * * *'],
-  ['@hourly', '0 * * * *'],
-  ['@every_minute', '* * * * *'],
-]);
+/** cronie knows one more, which rhythm has no need of: an interval says it better. */
+const allShorthands = new Map([...shorthands, ['@every_minute', '* * * * *']]);
 
 /** A `%` is a newline to cron, what follows the first goes to the command's input, and `\%` is a percent sign. */
 function feedInput(command: string): string {

@@ -1,4 +1,5 @@
 import { formatInstant } from '../plan/because.ts';
+import { wrapText } from './paragraph.ts';
 import type { Paint } from './plan.ts';
 import { type GroupCondition, type GroupStatus, hasFailed, type RunningStatus, type StatusDocument } from './status.ts';
 import { alignRows, shorten } from './table.ts';
@@ -20,7 +21,7 @@ export function renderStatus(status: StatusDocument, options: BoardOptions): str
   const tell = (instant: string) => formatInstant(Date.parse(instant), now, timezone);
   const lines = [
     `Status at ${formatInstant(now, null, timezone)} (${timezone})`,
-    ...wrap(`${phraseLastTick(status, tell)}${capitalise(status.trigger.text)}.`, width),
+    ...wrapText(`${phraseLastTick(status, tell)}${capitalise(status.trigger.text)}.`, width),
   ];
   for (const running of status.running) lines.push(...renderRunning(running));
   lines.push('', ...renderGroups(status, { now, timezone, paint }, width));
@@ -188,19 +189,6 @@ function renderRunning(running: RunningStatus): string[] {
 function phraseScript({ script, scriptElapsedMs, scriptUsualMs }: RunningStatus): string {
   const elapsed = scriptElapsedMs === null ? '' : ` for ${phraseLength(Math.max(1_000, scriptElapsedMs))}`;
   return `${script ?? 'between two scripts'}${elapsed}${scriptUsualMs === null ? '' : `, usually ${phraseLength(scriptUsualMs)}`}`;
-}
-
-/** Breaks a line at its blanks, so that it fits. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }
 
 function capitalise(text: string): string {

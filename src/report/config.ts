@@ -2,7 +2,7 @@ import type { Config, Group, Script } from '../config/config.ts';
 import { formatPath, type Path } from '../config/problems.ts';
 import type { Written } from '../config/written.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { wrapWords } from './paragraph.ts';
+import { wrapColumn } from './paragraph.ts';
 import { padTo } from './table.ts';
 import { widthOf } from './width.ts';
 
@@ -210,7 +210,7 @@ export function renderConfig(
     if (group !== part) lines.push('', ...(group === '' ? [] : [paint.heading(group)]));
     part = group;
     // What does not fit beside key and origin goes on below itself; of an origin the end says most.
-    const [first = '', ...rest] = Number.isFinite(width) ? wrapWords(text, valueWidth) : [text];
+    const [first = '', ...rest] = Number.isFinite(width) ? wrapColumn(text, valueWidth) : [text];
     const place = origin.length <= originWidth ? origin : `…${origin.slice(1 - originWidth)}`;
     lines.push(`  ${key.padEnd(keyWidth)}  ${padTo(first, valueWidth)}  ${paint.origin(place, origin)}`);
     for (const more of rest) lines.push(`  ${' '.repeat(keyWidth)}  ${more}`);

@@ -10,7 +10,8 @@ import type { HistoryLine } from '../state/history.ts';
 import { isoOf } from '../state/schema.ts';
 import { describeEnd } from './chronicle.ts';
 import type { RunItem } from './history.ts';
-import { padTo, wrapText } from './table.ts';
+import { wrapText } from './paragraph.ts';
+import { padTo } from './table.ts';
 import { formatDistance, formatLength } from './words.ts';
 
 /**

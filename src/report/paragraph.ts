@@ -2,24 +2,33 @@ import { widthOf } from './width.ts';
 
 /**
  * Breaks a text into lines that a terminal shows in so many columns, between words; a word that is too long for a line
- * is broken within. A width that is infinite leaves the text on one line.
+ * stays whole, so that it can be copied. A width that is infinite leaves the text on one line.
  */
-export function wrapWords(text: string, width: number): string[] {
+export function wrapText(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && widthOf(`${line} ${word}`) > width) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && widthOf(longer) > width) {
       lines.push(line);
-      line = '';
-    }
-    line = line === '' ? word : `${line} ${word}`;
-    while (widthOf(line) > width && line.length > 1) {
-      const kept = takeColumns(line, width);
-      lines.push(kept);
-      line = line.slice(kept.length);
-    }
+      line = word;
+    } else line = longer;
   }
   return [...lines, line];
+}
+
+/** The same, but a word that is too long for a line is broken within: for columns, which have to stay what they are. */
+export function wrapColumn(text: string, width: number): string[] {
+  return wrapText(text, width).flatMap((line) => {
+    const parts: string[] = [];
+    let rest = line;
+    while (widthOf(rest) > width && rest.length > 1) {
+      const kept = takeColumns(rest, width);
+      parts.push(kept);
+      rest = rest.slice(kept.length);
+    }
+    return [...parts, rest];
+  });
 }
 
 /** The beginning of a text that fits into so many columns; at least one character of it. */

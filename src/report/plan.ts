@@ -4,7 +4,7 @@ import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { type NextBeat, sayNothingDue } from './idle.ts';
-import { wrapText } from './table.ts';
+import { wrapText } from './paragraph.ts';
 
 /** A plan as others rely on it: `tick --dry-run --json`, and `tick --json` after the fact. */
 export interface PlanDocument {

@@ -37,17 +37,3 @@ export function shorten(line: string, width: number): string {
   }
   return `${kept}…${line.includes('\x1b') ? '\x1b[0m' : ''}`;
 }
-
-/** A text in lines of at most `width` columns, broken at blanks; a word that is longer than a line stays whole. */
-export function wrapText(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && widthOf(longer) > width) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line];
-}

@@ -28,7 +28,7 @@ const fields = {
 } as const;
 
 /** Those of cronie's crontab(5) that name a time. */
-const shorthands = new Map([
+export const shorthands: ReadonlyMap<string, string> = new Map([
   ['@yearly', '0 0 1 1 *'],
   ['@annually', '0 0 1 1 *'],
   ['@monthly', '0 0 1 * *'],

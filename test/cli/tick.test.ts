@@ -135,6 +135,7 @@ describe('what can not be printed', () => {
 describe('wrong usage', () => {
   it.each([
     [['tik'], 'rhythm: there is no command "tik"; did you mean "tick"?'],
+    [['expl'], 'rhythm: there is no command "expl"; did you mean "explain"?'],
     [['tick', 'now'], 'rhythm: there is no command "now"; see rhythm --help.'],
     [['tick', '--dry'], "rhythm: unknown option '--dry'"],
     [['tick', '--at', '2026-11-22'], 'rhythm: --at goes with --dry-run only: a tick runs for the present instant.'],
