@@ -1,5 +1,4 @@
 import { win32 } from 'node:path';
-import type { Priority } from '../config/config.ts';
 import { scriptOfAction } from './commandline.ts';
 import {
   type Account,
@@ -12,9 +11,10 @@ import {
   type SourceText,
 } from './model.ts';
 import { joinRhythms } from './rhythm.ts';
+import { priorityOf, readRestart, readSettings } from './settings.ts';
 import { parseXmlDuration, writeLength } from './timespan.ts';
 import { formOfTrigger, instantOf, readBoundary, readTrigger, type TaskTrigger } from './trigger.ts';
-import { childOf, type Element, readXml, textOf } from './xml.ts';
+import { childOf, type Element, leavesOf, readXml, textOf } from './xml.ts';
 
 /** Reading exports of Windows Task Scheduler, of one task or of many, well formed as a whole or not. */
 
@@ -148,7 +148,7 @@ function sameKind(one: Rhythm, other: Rhythm): boolean {
   return one.kind === 'calendar' && other.kind === 'calendar' && one.timezone === other.timezone;
 }
 
-type Take = (path: string, fate: Account['fate'], why: string) => void;
+export type Take = (path: string, fate: Account['fate'], why: string) => void;
 
 function readActions(root: Element, take: Take, notes: string[]): EntryDraft['scripts'][number][] {
   return (childOf(root, 'Actions')?.children ?? []).flatMap((action, index) => {
@@ -306,80 +306,6 @@ function limitOf(triggers: readonly Found[], settings: Element | null): string |
   return limits.length === 0 ? null : writeLength(Math.min(...(limits as number[])));
 }
 
-const longestList = 10;
-
-function readRestart(settings: Element | null): string[] {
-  const restart = settings === null ? null : childOf(settings, 'RestartOnFailure');
-  const every = restart === null ? null : parseXmlDuration(textOf(restart, 'Interval') ?? '');
-  const count = Number(restart === null ? 0 : (textOf(restart, 'Count') ?? 0));
-  if (every === null || every <= 0 || !(count >= 1)) return [];
-  return Array.from({ length: Math.min(count, longestList) }, () => writeLength(every));
-}
-
-/** 0 to 10, 7 unless given; 4 to 8 are classes of ordinary processes. */
-function priorityOf(settings: Element | null): Priority {
-  const text = settings === null ? null : textOf(settings, 'Priority');
-  const level = text === null || text === '' ? 7 : Number(text);
-  return level <= 3 ? 'high' : level >= 9 ? 'low' : 'normal';
-}
-
-const plainSettings: Readonly<Record<string, readonly [Account['fate'], string]>> = {
-  Enabled: ['converted', 'whether the group is enabled'],
-  StartWhenAvailable: ['converted', 'whether missed beats are made up for'],
-  ExecutionTimeLimit: ['converted', 'the timeout'],
-  Priority: ['converted', 'the place in the order'],
-  'RestartOnFailure/Interval': ['converted', 'retryAfter'],
-  'RestartOnFailure/Count': ['converted', 'retryAfter'],
-  AllowStartOnDemand: ['ignored', 'rhythm run starts any group'],
-  AllowHardTerminate: ['ignored', 'at its timeout a script is ended in any case'],
-  Hidden: ['ignored', 'rhythm shows no windows'],
-  UseUnifiedSchedulingEngine: ['ignored', 'a matter of Task Scheduler itself'],
-  DisallowStartOnRemoteAppSession: ['ignored', 'a matter of Task Scheduler itself'],
-  Volatile: ['ignored', 'a matter of Task Scheduler itself'],
-};
-
-/** Settings that change something only where they are set: what they are then, and what rhythm does. */
-const conditions: Readonly<Record<string, string>> = {
-  DisallowStartIfOnBatteries: 'rhythm runs on batteries as well',
-  StopIfGoingOnBatteries: 'rhythm runs on batteries as well',
-  RunOnlyIfNetworkAvailable: 'rhythm does not look for a network; let the script do that',
-  RunOnlyIfIdle: 'rhythm does not wait for an idle machine',
-  WakeToRun: 'rhythm wakes no machine; set it at the trigger of rhythm',
-};
-
-function readSettings(settings: Element | null, take: Take, notes: string[]): void {
-  if (settings === null) return;
-  for (const { path, text } of leavesOf(settings, '')) {
-    const name = path.replace(/^\//, '');
-    const full = `Settings/${name}`;
-    const plain = Object.hasOwn(plainSettings, name) ? plainSettings[name] : undefined;
-    const condition = Object.hasOwn(conditions, name) ? conditions[name] : undefined;
-    if (plain !== undefined) take(full, ...plain);
-    else if (condition !== undefined) {
-      if (text === 'true') take(full, 'reported', condition);
-      else take(full, 'ignored', 'it asks for nothing');
-      // On batteries is the default of the old editor, and hardly ever meant.
-      if (text === 'true' && !name.includes('Batteries')) notes.push(`${name} is left out: ${condition}`);
-    } else if (name === 'MultipleInstancesPolicy') {
-      const differs = text === 'Parallel' || text === 'StopExisting';
-      take(full, differs ? 'reported' : 'converted', 'a group never runs twice at once');
-      if (differs) notes.push(`MultipleInstancesPolicy ${text} is left out: a group never runs twice at once`);
-    } else if (name.startsWith('IdleSettings'))
-      take(full, 'ignored', 'rhythm does not look whether the machine is idle');
-    else if (
-      name === 'DeleteExpiredTaskAfter' ||
-      name.startsWith('NetworkSettings') ||
-      name.startsWith('MaintenanceSettings')
-    ) {
-      take(full, 'reported', 'rhythm has nothing like it');
-    } else take(full, 'reported', 'it is not known');
-  }
-  const restart = childOf(settings, 'RestartOnFailure');
-  const count = Number(restart === null ? 0 : (textOf(restart, 'Count') ?? 0));
-  if (count > longestList)
-    notes.push(`it was tried again ${count} times after a failure; here it is ${longestList} times`);
-}
-
 function readRest(root: Element, take: Take, notes: string[]): void {
   for (const [index, child] of root.children.entries()) {
     if (root.children.findIndex(({ name }) => name === child.name) !== index) {
@@ -410,20 +336,4 @@ function readRest(root: Element, take: Take, notes: string[]): void {
       } else take(path, 'reported', 'it is not known');
     }
   }
-}
-
-interface Leaf {
-  readonly path: string;
-  readonly text: string;
-}
-
-function leavesOf(element: Element, path = element.name): Leaf[] {
-  if (element.children.length === 0) return [{ path, text: element.text }];
-  const count = new Map<string, number>();
-  return element.children.flatMap((child) => {
-    const number = (count.get(child.name) ?? 0) + 1;
-    count.set(child.name, number);
-    const several = element.children.filter(({ name }) => name === child.name).length > 1;
-    return leavesOf(child, `${path}/${child.name}${several ? `[${number}]` : ''}`);
-  });
 }

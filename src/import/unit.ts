@@ -239,3 +239,6 @@ const escapes = new Map([
   ['f', '\f'],
   ['v', '\v'],
 ]);
+
+/** Why a setting is reported that no other line has taken account of. */
+export const unsettled = 'rhythm has nothing like it';

@@ -90,3 +90,19 @@ function decodeEntities(text: string): string {
     return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : whole;
   });
 }
+
+interface Leaf {
+  readonly path: string;
+  readonly text: string;
+}
+
+export function leavesOf(element: Element, path = element.name): Leaf[] {
+  if (element.children.length === 0) return [{ path, text: element.text }];
+  const count = new Map<string, number>();
+  return element.children.flatMap((child) => {
+    const number = (count.get(child.name) ?? 0) + 1;
+    count.set(child.name, number);
+    const several = element.children.filter(({ name }) => name === child.name).length > 1;
+    return leavesOf(child, `${path}/${child.name}${several ? `[${number}]` : ''}`);
+  });
+}
