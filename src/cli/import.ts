@@ -1,25 +1,16 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { suggest } from '../config/problems.ts';
 import { describePlatform } from '../config/source.ts';
-import { StorageError, UsageError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { isAnacrontab, readAnacrontabs } from '../import/anacrontab.ts';
 import { readCrontabs } from '../import/crontab.ts';
 import { documentImport } from '../import/document.ts';
 import { type Grouping, groupEntries } from '../import/group.ts';
 import { readAgents } from '../import/launchd.ts';
 import { type Merge, mergeConfig } from '../import/merge.ts';
-import {
-  nameOrigin,
-  type Reading,
-  type Setting,
-  type SourceKind,
-  type SourceText,
-  sourceKinds,
-} from '../import/model.ts';
+import { type Reading, type Setting, type SourceKind, type SourceText, sourceKinds } from '../import/model.ts';
 import { disableOriginals, findBackup, planSwitch, renderSteps, restoreOriginals } from '../import/originals.ts';
 import { compareLoad, renderReport, renderReported } from '../import/report.ts';
 import { readTasks } from '../import/schtasks.ts';
@@ -32,6 +23,7 @@ import { neutralise } from '../log/text.ts';
 import { countOf } from '../report/words.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import { readDuration } from './argument.ts';
+import { foretellRefusal, loadText, readThere, refuseDisabled, writeOut } from './destination.ts';
 import { printLine } from './terminal.ts';
 
 export interface ImportFlags {
@@ -48,8 +40,6 @@ export interface ImportFlags {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
-
-const configNames = /^tasks\.config\.m?[tj]s$/;
 
 /** `rhythm import SOURCE [FILE…]`: the exit code; 1 where `--verify` finds a difference that nothing explains. */
 export async function importSchedules(
@@ -155,7 +145,11 @@ export async function importSchedules(
   } else {
     print({ flags, reading, grouping: fresh, load, verifications, text, say });
     if (out !== null) say(summarise(out, reading, grouping, merge, flags));
-    if (plan !== null && flags.dryRun) for (const line of renderSteps(plan.disable)) printLine(neutralise(line));
+    if (plan !== null && flags.dryRun) {
+      for (const line of renderSteps(plan.disable)) printLine(neutralise(line));
+      const refusal = out === null ? null : await foretellRefusal(out, there === null, flags, grouping, reading);
+      if (refusal !== null) process.stderr.write(`rhythm: as things are, this would be refused: ${refusal}\n`);
+    }
     if (backup !== null) say(`Switched off ${countOf(reading.entries.length, 'original')}; the backup is ${backup}.`);
   }
   return (verifications ?? []).some(({ differences }) => differences.some(({ why }) => why === 'unexplained')) ? 1 : 0;
@@ -208,59 +202,6 @@ function nameSources(texts: readonly SourceText[]): string {
   return names.length <= 3 ? names.join(', ') : `${names.slice(0, 2).join(', ')} and ${names.length - 2} more files`;
 }
 
-interface There {
-  readonly text: string;
-  readonly names: readonly string[];
-  readonly timezone: string | null;
-}
-
-/** The file that is to be merged into, which has to be valid before anything is added. */
-async function readThere(out: string): Promise<There> {
-  const text = readFileSync(out, 'utf8');
-  if (!configNames.test(basename(out))) {
-    return {
-      text,
-      names: [...text.matchAll(/^ {4}'?([A-Za-z][\w-]*)'?: \{$/gm)].map(([, name = '']) => name),
-      timezone: null,
-    };
-  }
-  const { config } = await loadConfig(dirname(out), { cache: 'read' });
-  return { text, names: config.groups.map(({ name }) => name), timezone: config.timezone };
-}
-
-/** What was written is read again as any configuration is, so that nothing invalid leaves this program. */
-async function loadText(text: string): Promise<Config> {
-  const folder = mkdtempSync(join(tmpdir(), 'rhythm-import-'));
-  try {
-    writeFileSync(join(folder, 'tasks.config.ts'), text, { mode: 0o600 });
-    return (await loadConfig(folder, { cache: 'off' })).config;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Writes the file at once and whole; where a merged one turns out invalid, the old one comes back. */
-async function writeOut(out: string, text: string, before: string | null): Promise<void> {
-  const put = (content: string) => {
-    try {
-      mkdirSync(dirname(out), { recursive: true });
-      const temporary = `${out}.${process.pid}.tmp`;
-      writeFileSync(temporary, content);
-      renameSync(temporary, out);
-    } catch (cause) {
-      throw new StorageError(`${out} can't be written (${(cause as Error).message}).`, { cause });
-    }
-  };
-  put(text);
-  if (!configNames.test(basename(out)) || before === null) return;
-  try {
-    await loadConfig(dirname(out), { cache: 'off' });
-  } catch (error) {
-    put(before);
-    throw error;
-  }
-}
-
 /** The zone that most calendars are of, so that few groups have to name one. */
 function commonZone({ groups }: Grouping, fallback: string): string {
   const counts = new Map<string, number>();
@@ -270,33 +211,6 @@ function commonZone({ groups }: Grouping, fallback: string): string {
   const most = Math.max(0, ...counts.values());
   if ((counts.get(fallback) ?? 0) === most) return fallback;
   return [...counts].find(([, count]) => count === most)?.[0] ?? fallback;
-}
-
-/** Nothing is switched off that nothing stands in for. */
-async function refuseDisabled(out: string, grouping: Grouping, { entries }: Reading): Promise<void> {
-  const text = readFileSync(out, 'utf8');
-  const { config } = await loadConfig(dirname(out), { cache: 'off' });
-  const wanted = new Set(entries.filter(({ enabled }) => enabled).map(({ id }) => id));
-  const planned = new Map(
-    grouping.groups.flatMap(({ name, members }) => members.map(({ entry }) => [entry.id, name] as const)),
-  );
-  const off = new Set<string>();
-  const stale = entries.filter(({ id, digest }) => !text.includes(`[${id}.${digest}]`));
-  if (stale.length > 0) {
-    throw new UsageError(
-      `nothing was switched off, for ${basename(out)} does not have these as they now are: ${stale.map(({ origin }) => nameOrigin(origin)).join(', ')}; take them over by hand, with the brackets of their comments as rhythm import prints them.`,
-    );
-  }
-  for (const id of wanted) {
-    const at = text.indexOf(`[${id}.`);
-    const above = [...text.slice(0, Math.max(0, at)).matchAll(/^ {4}'?([A-Za-z][\w-]*)'?: \{$/gm)].at(-1)?.[1];
-    const name = above ?? planned.get(id) ?? '';
-    if (config.groups.find((group) => group.name === name)?.enabled !== true) off.add(name);
-  }
-  if (off.size === 0) return;
-  throw new UsageError(
-    `nothing was switched off, for in ${basename(out)} these groups are not enabled and nothing would run in its place: ${[...off].join(', ')}; enable them there, then run this again.`,
-  );
 }
 
 function print(all: {

@@ -275,6 +275,9 @@ describe('the way back', () => {
     );
     const tasks = await rhythm(['import', 'schtasks', join(folder, 'b.xml'), ...dry], env);
     expect(tasks.stdout).toBe("schtasks /Change /TN '\\My tasks\\b' /DISABLE\n");
+    expect(tasks.stderr).toContain(
+      'rhythm: as things are, this would be refused: the groups of tasks.config.ts would be written with enabled: false.\n',
+    );
   });
 });
 
