@@ -44,8 +44,11 @@ type Inputs = Bundle['inputs'];
 function recordAsked(platform: Platform) {
   const firstLines = new Map<string, string | null>();
   const asked = { firstLines, tsxLoader: null as string | null };
+  const { platform: name, execPath, comSpec } = platform;
   const noting: Platform = {
-    ...platform,
+    platform: name,
+    execPath,
+    comSpec,
     get systemTimezone() {
       return platform.systemTimezone;
     },
