@@ -77,7 +77,7 @@ async function judge(workspace: string): Promise<CheckDocument> {
 }
 
 /** So many bytes of the history's end are looked at: days of it, and few enough to be read in no time. */
-const mostOfHistory = 2 << 20;
+const mostOfHistory = 1 << 20;
 /** Only the ticks of this time before now, ms, tell how the trigger does. */
 const tickSpan = 25 * 3_600_000;
 
