@@ -248,11 +248,14 @@ function summarise(
 ): string {
   const reported = accounts.filter(({ fate }) => fate === 'reported').length;
   const would = flags.dryRun ? 'would be ' : '';
-  const left = reported === 0 ? '' : ` ${reported} lines or elements were not converted (see --report).`;
+  const left =
+    reported === 0
+      ? ''
+      : ` ${reported === 1 ? '1 line or element was' : `${reported} lines or elements were`} not converted (see --report).`;
   const next = flags.enable ? '' : ' Their groups are not enabled yet.';
   if (entries.length === 0) return `${out} ${flags.dryRun ? 'would stay' : 'stays'} as it is.${left}`;
   if (merge === null) {
-    return `${out} ${would}written: ${countOf(entries.length, 'job')} in ${countOf(groups.length, 'group')}.${left}${next}`;
+    return `${out} ${would}written: ${entries.length === 1 ? '1 entry' : `${entries.length} entries`} in ${countOf(groups.length, 'group')}.${left}${next}`;
   }
   const changed =
     merge.changed.length === 0 ? '' : `; ${merge.changed.length} changed in their source since (edit them by hand)`;

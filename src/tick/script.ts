@@ -23,7 +23,7 @@ import { secretsOf } from './redact.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
 /** One script to be run, with all that it has to know. */
-export interface ScriptJob {
+export interface ScriptOrder {
   readonly script: Script;
   readonly group: string;
   readonly runId: string;
@@ -78,12 +78,12 @@ const isPosix = process.platform !== 'win32';
  * failure, with `attempts: 0`; it is not retried, because waiting does not mend it. Throws a StorageError where its
  * output or its evidence can't be kept.
  */
-export async function runScript(job: ScriptJob): Promise<ScriptRecord & { tail: string[] }> {
-  const { script, stop } = job;
+export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { tail: string[] }> {
+  const { script, stop } = order;
   const startedAt = new Date().toISOString();
   const clock = performance.now();
-  const files = filesOf(job.folder, job.number, script.name);
-  const environment = environmentOf(job, 1);
+  const files = filesOf(order.folder, order.number, script.name);
+  const environment = environmentOf(order, 1);
   const record = (attempts: number, last: Ending, tail: string[] = []) => ({
     name: script.name,
     outcome: last.outcome,
@@ -93,20 +93,20 @@ export async function runScript(job: ScriptJob): Promise<ScriptRecord & { tail: 
     startedAt,
     finishedAt: new Date().toISOString(),
     durationMs: Math.round(performance.now() - clock),
-    outputFile: attempts === 0 ? null : relative(job.outputs, files.log).replaceAll(sep, '/'),
+    outputFile: attempts === 0 ? null : relative(order.outputs, files.log).replaceAll(sep, '/'),
     message: last.message,
     tail,
   });
   const unstarted = { exitCode: null, signal: null };
   if (stop.aborted) return record(0, { ...unstarted, outcome: 'interrupted', message: 'the tick was told to stop' });
-  const program = findProgram(script, job.workspace, environment);
+  const program = findProgram(script, order.workspace, environment);
   if ('obstacle' in program) return record(0, { ...unstarted, outcome: 'failed', message: program.obstacle });
 
-  const secrets = secretsOf(job.redact, environment);
+  const secrets = secretsOf(order.redact, environment);
   const output = openOutput(files.log);
   let ran: Awaited<ReturnType<typeof runAttempts>>;
   try {
-    ran = await runAttempts(job, program.path, files, output, secrets);
+    ran = await runAttempts(order, program.path, files, output, secrets);
   } finally {
     closeOutput(output);
   }
@@ -137,26 +137,26 @@ function longestRetryIn(retryDelay: number, attempt: number): number {
 
 /** Attempts until one succeeds, none is left, or the tick is told to stop. */
 async function runAttempts(
-  job: ScriptJob,
+  order: ScriptOrder,
   path: string,
   files: ScriptFiles,
   output: Output,
   secrets: readonly string[],
 ): Promise<{ attempts: number; last: Ending; hasLeftBehind: boolean }> {
-  const { script, stop } = job;
+  const { script, stop } = order;
   let hasLeftBehind = false;
   separate(output, 'resumed');
-  const follower = job.onLine && followLines(output, secrets, job.onLine);
+  const follower = order.onLine && followLines(output, secrets, order.onLine);
   try {
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) separate(output, `attempt ${attempt}`);
-      const last = await runAttempt(job, attempt, path, files, output);
+      const last = await runAttempt(order, attempt, path, files, output);
       hasLeftBehind ||= last.hasLeftBehind;
       const isOver = last.outcome === 'succeeded' || last.outcome === 'interrupted' || attempt > script.retries;
       if (isOver) return { attempts: attempt, last, hasLeftBehind };
       const inMs = retryIn(script.retryDelay, attempt, Math.random());
       if (!stop.aborted)
-        job.onEvent({ kind: 'retrying', attempt: attempt + 1, inMs, why: last.message ?? last.outcome });
+        order.onEvent({ kind: 'retrying', attempt: attempt + 1, inMs, why: last.message ?? last.outcome });
       if (!(await hasPassed(inMs, stop))) {
         noteEnding(files, 'interrupted');
         const message = `the tick was told to stop before attempt ${attempt + 1}`;
@@ -169,24 +169,24 @@ async function runAttempts(
 }
 
 async function runAttempt(
-  job: ScriptJob,
+  order: ScriptOrder,
   attempt: number,
   path: string,
   files: ScriptFiles,
   output: Output,
 ): Promise<Ending & { hasLeftBehind: boolean }> {
-  const { script, stop } = job;
-  const marks = marksOf(job.runId, script.name, attempt);
+  const { script, stop } = order;
+  const marks = marksOf(order.runId, script.name, attempt);
   const before = processIds();
   beginEvidence(files, Date.now());
-  const { subprocess } = await start(job, attempt, path, files, output);
+  const { subprocess } = await start(order, attempt, path, files, output);
   const { pid } = subprocess;
   if (pid === undefined) {
     const { code, originalMessage } = await subprocess;
     const message = `could not be started (${code ?? originalMessage ?? 'unknown reason'})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
   }
-  job.onEvent({ kind: 'started', pid, attempt });
+  order.onEvent({ kind: 'started', pid, attempt });
 
   const over = new AbortController();
   const ended = subprocess.then((result) => {
@@ -203,18 +203,18 @@ async function runAttempt(
     if (
       result.exitCode === notRecorded &&
       isPosix &&
-      readEvidence(job.folder, job.number, script.name).leader === null
+      readEvidence(order.folder, order.number, script.name).leader === null
     ) {
       throw new StorageError(`The file ${files.pid} can't be written: see to its folder and the disk.`);
     }
     const pids = await leftBehind(pid, marks, before);
-    if (pids.length > 0) job.onEvent({ kind: 'left-behind', pids });
+    if (pids.length > 0) order.onEvent({ kind: 'left-behind', pids });
     return { ...judgeEnd(script, endOfResult(result)), hasLeftBehind: pids.length > 0 };
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
-  if (isLate) job.onEvent({ kind: 'timed-out', afterMs: script.timeout });
+  if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
   const isRunning = () => subprocess.exitCode === null && subprocess.signalCode === null;
-  const remaining = await endTree({ leader, marks, isRunning }, script.killAfter, job.hurry);
+  const remaining = await endTree({ leader, marks, isRunning }, script.killAfter, order.hurry);
   // A leader that hangs in the kernel is not waited for.
   const end = remaining.includes(pid) ? { exitCode: null, signal: null } : endOfResult(await ended);
   if (remaining.length > 0) subprocess.unref();
@@ -253,17 +253,17 @@ async function hasPassed(ms: number, signal: AbortSignal): Promise<boolean> {
 }
 
 /** Spawns the script in a process group of its own, so that it and its children can be signalled together. */
-async function start(job: ScriptJob, attempt: number, path: string, files: ScriptFiles, output: Output) {
+async function start(order: ScriptOrder, attempt: number, path: string, files: ScriptFiles, output: Output) {
   // Imported here, for it costs a tick that has nothing to run too much.
   const { execa } = await import('execa');
   // Any descriptor will do; execa's types know those up to 9 only.
   const descriptor = output.descriptor as 9;
-  const [, ...args] = job.script.argv;
+  const [, ...args] = order.script.argv;
   const wrapped = ['-c', wrapper, 'rhythm', files.pid, files.exit, String(attempt), bootIdentity(), path, ...args];
   return {
     subprocess: execa(isPosix ? '/bin/sh' : path, isPosix ? wrapped : args, {
-      cwd: job.script.cwd,
-      env: environmentOf(job, attempt),
+      cwd: order.script.cwd,
+      env: environmentOf(order, attempt),
       extendEnv: false,
       stdio: ['ignore', descriptor, descriptor],
       buffer: false,
@@ -273,22 +273,22 @@ async function start(job: ScriptJob, attempt: number, path: string, files: Scrip
       reject: false,
       windowsHide: true,
       // Windows: the line of a shell is passed on as it was written.
-      windowsVerbatimArguments: job.script.verbatim === true,
+      windowsVerbatimArguments: order.script.verbatim === true,
     }),
   };
 }
 
 /** The tick's environment, then the script's, then what rhythm tells it, which neither can override. */
-function environmentOf(job: ScriptJob, attempt: number): NodeJS.ProcessEnv {
+function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    ...job.script.env,
-    RHYTHM_WORKSPACE: job.workspace,
-    RHYTHM_OUTPUTS: job.outputs,
-    RHYTHM_GROUP: job.group,
-    RHYTHM_SCRIPT: job.script.name,
-    RHYTHM_RUN_ID: job.runId,
-    RHYTHM_BEAT: job.beat ?? '',
+    ...order.script.env,
+    RHYTHM_WORKSPACE: order.workspace,
+    RHYTHM_OUTPUTS: order.outputs,
+    RHYTHM_GROUP: order.group,
+    RHYTHM_SCRIPT: order.script.name,
+    RHYTHM_RUN_ID: order.runId,
+    RHYTHM_BEAT: order.beat ?? '',
     RHYTHM_ATTEMPT: String(attempt),
   };
 }

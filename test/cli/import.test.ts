@@ -91,7 +91,7 @@ describe('rhythm import', () => {
     const first = await rhythm(['import', 'crontab', '--out', 'tasks.config.ts', '--enable'], env);
     expect([first.code, first.stdout]).toEqual([0, '']);
     expect(first.stderr).toMatch(
-      /tasks\.config\.ts written: 2 jobs in 2 groups\. 1 lines or elements were not converted/,
+      /tasks\.config\.ts written: 2 entries in 2 groups\. 1 line or element was not converted/,
     );
     const written = read('tasks.config.ts');
     const plan = await rhythm(['tick', '--dry-run', '--json']);

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Script } from '../../src/config/config.ts';
-import type { ScriptEvent, ScriptJob } from '../../src/tick/script.ts';
+import type { ScriptEvent, ScriptOrder } from '../../src/tick/script.ts';
 
 /** A temporary workspace with a run's folder, and jobs in it. */
 export interface Workbench {
@@ -14,9 +14,9 @@ export interface Workbench {
   write(name: string, text: string, mode?: number): string;
   read(name: string): string;
   /** A job; `argv` and the rest of the script as given. */
-  job(script: Partial<Script> & { argv: readonly string[] }, rest?: Partial<ScriptJob>): ScriptJob;
+  job(script: Partial<Script> & { argv: readonly string[] }, rest?: Partial<ScriptOrder>): ScriptOrder;
   /** A job that has the shell run this text. */
-  sh(text: string, script?: Partial<Script>, rest?: Partial<ScriptJob>): ScriptJob;
+  sh(text: string, script?: Partial<Script>, rest?: Partial<ScriptOrder>): ScriptOrder;
   remove(): void;
 }
 
