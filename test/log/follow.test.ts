@@ -7,34 +7,19 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { follow, openFollower, readLogBackward } from '../../src/log/follow.ts';
 import { openRotatingFile } from '../../src/log/rotation.ts';
+import { makeWriter } from './rig.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'rhythm-follow-'));
-const writer = join(root, 'writer.mjs');
+const { root, writer } = makeWriter();
 let folder: string;
 let file: string;
 
-beforeAll(async () => {
-  symlinkSync(resolve('node_modules'), join(root, 'node_modules'), 'junction');
-  await build({
-    entryPoints: [join(import.meta.dirname, 'writer.ts')],
-    outfile: writer,
-    bundle: true,
-    packages: 'external',
-    format: 'esm',
-    platform: 'node',
-  });
-});
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 beforeEach(() => {
   folder = mkdtempSync(join(root, 'log-'));
   file = join(folder, 'master.log');

@@ -10,35 +10,20 @@ import {
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { openRotatingFile } from '../../src/log/rotation.ts';
 import { lockPath, tryLock } from '../../src/state/lock.ts';
+import { makeWriter } from './rig.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'rhythm-rotation-'));
-const writer = join(root, 'writer.mjs');
+const { root, writer } = makeWriter();
 let folder: string;
 let file: string;
 
-beforeAll(async () => {
-  symlinkSync(resolve('node_modules'), join(root, 'node_modules'), 'junction');
-  await build({
-    entryPoints: [join(import.meta.dirname, 'writer.ts')],
-    outfile: writer,
-    bundle: true,
-    packages: 'external',
-    format: 'esm',
-    platform: 'node',
-  });
-});
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 beforeEach(() => {
   folder = mkdtempSync(join(root, 'log-'));
   file = join(folder, 'outputs', 'master.log');
