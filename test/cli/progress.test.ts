@@ -74,21 +74,21 @@ describe('the output of a run by hand', () => {
     const workspace = makeWorkspace();
     const speak = (lane: string, dependsOn: string[] = []) => ({
       ...{ manual: true, lane, dependsOn },
-      scripts: [{ name: 'one', shell: `${note(lane)}; ${gate(lane)}; echo from ${lane}; ${gate(lane)}` }],
+      scripts: [{ name: 'one', shell: `${note(lane)}; ${gate(`${lane}1`)}; echo from ${lane}; ${gate(`${lane}2`)}` }],
     });
     workspace.configure({
       groups: { a: speak('a'), b: speak('b'), both: { manual: true, dependsOn: ['a', 'b'], scripts: [] } },
     });
-    for (const lane of ['a', 'b']) makeGate(workspace, lane);
+    for (const name of ['a1', 'a2', 'b1', 'b2']) makeGate(workspace, name);
     const run = workspace.start(['run', 'both', '--with-dependencies']);
     await Promise.all([workspace.ledgerHas('a'), workspace.ledgerHas('b')]);
     const shown = prints(run, '    a/one | from a\n');
-    release(workspace, 'a');
+    release(workspace, 'a1');
     await shown;
-    release(workspace, 'a');
-    release(workspace, 'b');
+    release(workspace, 'a2');
+    release(workspace, 'b1');
     await prints(run, 'from b\n');
-    release(workspace, 'b');
+    release(workspace, 'b2');
     expect((await run.done).code).toBe(0);
   });
 });

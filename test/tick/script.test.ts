@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi }
 import { endOf, filesOf, noteEnding, readEvidence, statusOf, wrapper } from '../../src/tick/evidence.ts';
 import { identify, isSame, living, type ProcessIdentity } from '../../src/tick/process.ts';
 import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
+import { letThrough } from '../rig.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
 const isRoot = process.geteuid?.() === 0;
@@ -65,7 +66,7 @@ describe('how a script ends', () => {
     const record = await runScript(bench.sh('(read x <go; echo late) & exit 4'));
     expect(record).toMatchObject({ exitCode: 4, outcome: 'failed' });
     expect(bench.events.map(({ kind }) => kind)).toEqual(['started', 'left-behind']);
-    appendFileSync(bench.path('go'), 'x\n');
+    letThrough(bench.path('go'));
     await until(() => bench.read(logFile()).includes('late'));
   });
 });
@@ -407,7 +408,7 @@ describe('the evidence', () => {
     expect([attempt, exit]).toEqual([1, null]);
     expect(Math.abs((startedAt ?? 0) - Date.now())).toBeLessThan(10_000);
     expect(statSync(filesOf(bench.runFolder, 1, 'it').pid).mode & 0o777).toBe(0o640);
-    appendFileSync(go, '\n');
+    letThrough(go);
     await running;
   });
 
@@ -430,7 +431,7 @@ describe('the evidence', () => {
     const { leader } = evidence();
     expect(leader !== null && isSame(leader)).toBe(true);
     expect(evidence().exit).toBeNull();
-    appendFileSync(go, '\n');
+    letThrough(go);
     await until(() => evidence().exit !== null);
     expect(evidence().exit).toMatchObject({ exitCode: 7, status: 7 });
     expect(bench.read(logFile())).toBe('done\n');
@@ -510,7 +511,7 @@ describe('the output', () => {
     await readFile(ready);
     expect(statSync(bench.path(logFile())).mode & 0o777).toBe(0o600);
     await until(() => lines.length === 1);
-    appendFileSync(go, '\n');
+    letThrough(go);
     expect((await running).tail).toEqual(['a [redacted] b', 'c [redacted]']);
     expect(lines).toEqual(['a [redacted] b', 'c [redacted]']);
     expect(bench.read(logFile())).toBe('a [redacted] b\nc [redacted]\n');
