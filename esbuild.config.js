@@ -82,8 +82,12 @@ const commonjs = {
   outExtension: { '.js': '.cjs' },
   // Native code and programs stay in node_modules; so does what is found through its package's own path.
   external: ['esbuild', 'tsx', 'fs-native-extensions'],
-  define: { rhythmBuild: JSON.stringify(hashSources()), 'import.meta.url': 'moduleUrl' },
-  banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: {
+    rhythmBuild: JSON.stringify(hashSources()),
+    bundledRequire: 'require',
+    'import.meta.url': 'bundle.url',
+  },
+  banner: { js: "const bundle = { get url() { return require('node:url').pathToFileURL(__filename).href; } };" },
 };
 
 await build({ ...common, entryPoints: { index: 'src/index.ts' }, format: 'esm' });
@@ -99,4 +103,10 @@ await build({
   entryPoints: { main: './src/cli/main.ts' },
   plugins: [separate],
 });
-await build({ ...commonjs, entryPoints: { rhythm: 'src/cli/start.ts' }, plugins: [separate] });
+await build({
+  ...commonjs,
+  entryPoints: { rhythm: 'src/cli/start.ts' },
+  plugins: [separate],
+  // Each byte of it is read by every tick.
+  minify: true,
+});

@@ -6,18 +6,19 @@ import { describe, expect, it } from 'vitest';
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
 /** Data flows one way; a folder may import from those named here, and from itself. Types may come from anywhere below. */
+const anyoneMayImport = ['errors.ts', 'require.ts'];
 const mayImport: Record<string, readonly string[]> = {
   schedule: [],
   config: ['schedule'],
-  state: ['config', 'schedule'],
+  state: ['config', 'schedule', 'monotonic.ts'],
   log: ['state'],
   plan: ['config', 'schedule', 'state'],
-  tick: ['config', 'schedule', 'state', 'log', 'plan'],
+  tick: ['config', 'schedule', 'state', 'log', 'plan', 'monotonic.ts'],
   report: ['config', 'schedule', 'state', 'log', 'plan', 'tick'],
   trigger: ['config', 'schedule', 'state'],
   import: ['config', 'schedule', 'log', 'plan', 'trigger', 'report'],
   doctor: ['config', 'schedule', 'state', 'plan', 'tick', 'report', 'trigger'],
-  cli: ['config', 'schedule', 'state', 'log', 'plan', 'tick', 'report', 'trigger', 'import', 'doctor'],
+  cli: ['config', 'schedule', 'state', 'log', 'plan', 'tick', 'report', 'trigger', 'import', 'doctor', 'monotonic.ts'],
 };
 
 interface Import {
@@ -53,7 +54,7 @@ const folderOf = (path: string) => path.split('/')[0] as string;
 describe('the structure', () => {
   it('lets data flow one way', () => {
     const wrong = imports.filter(({ from, to }) => {
-      if (!to.endsWith('.ts') || to === 'errors.ts' || !from.includes('/')) return false;
+      if (!to.endsWith('.ts') || anyoneMayImport.includes(to) || !from.includes('/')) return false;
       const [source, target] = [folderOf(from), folderOf(to)];
       return source !== target && !mayImport[source]?.includes(target);
     });

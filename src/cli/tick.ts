@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { readText } from '../config/kept.ts';
 import { loadConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { formatInstant } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
@@ -52,7 +53,7 @@ export async function tick(workspace: string, flags: TickFlags): Promise<number>
 async function performTick(workspace: string, flags: TickFlags): Promise<number> {
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
-  const read = { readAt: Date.now(), clock: performance.now() };
+  const read = { readAt: Date.now(), clock: readMonotonic() };
   const { config, inputs } = await loadConfig(resolve(workspace), { cache: 'write' });
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
   const teller = makeTeller(config, process.env, (event) => display?.tell(event));

@@ -68,7 +68,7 @@ export function findConfigFile(workspace: string): string {
 
 function isFile(path: string): boolean {
   try {
-    return statSync(path).isFile();
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch {
     // Where the folder can't be looked into, nothing was found; the message says where.
     return false;

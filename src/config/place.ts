@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { requireLater } from '../require.ts';
 import { isOpenToOthers } from './ownership.ts';
 
 /**
@@ -50,19 +50,19 @@ export function nameFor(path: string, kind: string): string {
 
 /**
  * Tells a damaged text from a whole one. It need not withstand malice, for the folder is nobody else's to write to; and
- * node:crypto takes longer to load than an idle tick may take in all. (FNV-1a over words of 32 bits, twice.)
+ * node:crypto takes longer to load than an idle tick may take in all. (FNV-1a over words of 32 bits, for each
+ * second one.)
  */
 export function checksum(text: string): string {
   const bytes = Buffer.from(text);
-  const words = new Uint32Array((bytes.length + 3) >> 2);
+  const words = new Uint32Array(((bytes.length + 7) >> 3) * 2);
   bytes.copy(new Uint8Array(words.buffer));
   let a = 0x811c9dc5;
   let b = 0x9e3779b9 ^ bytes.length;
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] as number;
-    a = Math.imul(a ^ word, 0x01000193);
+  for (let index = 0; index < words.length; index += 2) {
+    a = Math.imul(a ^ (words[index] as number), 0x01000193);
     a ^= a >>> 15;
-    b = Math.imul(b ^ word, 0x85ebca6b);
+    b = Math.imul(b ^ (words[index + 1] as number), 0x85ebca6b);
     b ^= b >>> 13;
   }
   return [a, b].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
@@ -72,7 +72,9 @@ export function checksum(text: string): string {
 export function findCacheFolder(): string | null {
   const given = process.platform === 'win32' ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME;
   if (given && isAbsolute(given)) return join(given, 'rhythm');
-  const home = homedir();
+  // What homedir() looks at first, without loading it.
+  const named = process.platform === 'win32' ? process.env.USERPROFILE : process.env.HOME;
+  const home = named || (requireLater('node:os') as typeof import('node:os')).homedir();
   return isAbsolute(home) ? join(home, '.cache', 'rhythm') : null;
 }
 

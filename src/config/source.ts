@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { createRequire, SourceMap } from 'node:module';
+import { SourceMap } from 'node:module';
 import { basename, dirname, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { requireLater } from '../require.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import type { Platform } from './argv.ts';
 import { readFirstLine } from './beginning.ts';
@@ -222,7 +223,7 @@ export function describePlatform(): Platform {
     platform: process.platform,
     execPath: process.execPath,
     get tsxLoader() {
-      tsxLoader ??= pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+      tsxLoader ??= pathToFileURL(requireLater.resolve('tsx')).href;
       return tsxLoader;
     },
     get systemTimezone() {

@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import type stringWidth from 'string-width';
+import { requireLater } from '../require.ts';
 
 let measure: typeof stringWidth | undefined;
 
@@ -10,6 +10,6 @@ let measure: typeof stringWidth | undefined;
 export function widthOf(text: string): number {
   const bare = text.includes('\x1b') ? text.replace(/\x1b\[[\d;]*m/g, '') : text;
   if (/^[\x20-\x7e]*$/.test(bare)) return bare.length;
-  measure ??= (createRequire(import.meta.url)('string-width') as { default: typeof stringWidth }).default;
+  measure ??= (requireLater('string-width') as { default: typeof stringWidth }).default;
   return measure(text);
 }

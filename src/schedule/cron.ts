@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import type { CronExpressionParser } from 'cron-parser';
+import { requireLater } from '../require.ts';
 import type { CalendarLine, DayRule } from './schedule.ts';
 import { canMatch } from './wall.ts';
 
@@ -12,7 +12,7 @@ let loaded: typeof CronExpressionParser | undefined;
 
 /** Loaded when a line is read, which few commands have to: it takes longer than most of them do in all. */
 function parser(): typeof CronExpressionParser {
-  loaded ??= (createRequire(import.meta.url)('cron-parser') as typeof import('cron-parser')).CronExpressionParser;
+  loaded ??= (requireLater('cron-parser') as typeof import('cron-parser')).CronExpressionParser;
   return loaded;
 }
 

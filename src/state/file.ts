@@ -46,8 +46,7 @@ export function writeDurably(
 ): void {
   const temporary = temporaryName(path);
   try {
-    ensureFolder(dirname(path));
-    const descriptor = openNew(temporary, constants.O_WRONLY, mode);
+    const descriptor = withFolder(path, () => openNew(temporary, constants.O_WRONLY, mode));
     try {
       writeWhole(descriptor, Buffer.from(content));
       fsyncSync(descriptor);
@@ -104,8 +103,7 @@ export function setAside(path: string, aside: string): void {
  */
 export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
   try {
-    ensureFolder(dirname(path));
-    const { descriptor, isNew } = openForAppending(path);
+    const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
     try {
       const { size } = fstatSync(descriptor);
       try {
@@ -151,11 +149,22 @@ export function sweepTemporaries(path: string): void {
   const prefix = `.${basename(path)}.`;
   try {
     for (const name of readdirSync(dirname(path))) {
-      const rest = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-      if (/^\d+-[0-9a-z]+\.tmp$/.test(rest)) removeIfThere(join(dirname(path), name));
+      if (!name.startsWith(prefix)) continue;
+      if (/^\d+-[0-9a-z]+\.tmp$/.test(name.slice(prefix.length))) removeIfThere(join(dirname(path), name));
     }
   } catch {
     // A folder that can't be listed is told of by the write that follows.
+  }
+}
+
+/** Opens a file that is created; the folder for it as well, where it is missing. */
+function withFolder<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    ensureFolder(dirname(path));
+    return open();
   }
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Server } from 'node:net';
 import { StorageError } from '../errors.ts';
+import { requireLater } from '../require.ts';
 import { codeOf, openOrCreate } from './file.ts';
 
 /** How locks are held here: `native` is a lock on the file; the others stand in where fs-native-extensions has no build. */
@@ -64,11 +64,10 @@ function nativeMethod(): Method | null {
 
 /** The build for this platform, asked for directly: the package's own search for it takes 15 ms, this takes 2. */
 function loadNative(): Native | null {
-  const load = createRequire(import.meta.url);
   const build = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`;
   for (const name of [build, 'fs-native-extensions/binding.js']) {
     try {
-      const native = load(name) as Partial<Native>;
+      const native = requireLater(name) as Partial<Native>;
       if (typeof native.tryLock === 'function' && typeof native.unlock === 'function') return native as Native;
     } catch {
       // It is an optional dependency, and has no build for musl or 32 bits.
@@ -114,7 +113,7 @@ function exclusiveOpen(flags: number, busy: string): Method {
  * keep each other out.
  */
 function socketMethod(): Method {
-  const { createServer } = createRequire(import.meta.url)('node:net') as typeof import('node:net');
+  const { createServer } = requireLater('node:net') as typeof import('node:net');
   const listen = (name: string): Server | null => {
     const server = createServer();
     // The binding happens at once, and `listening` tells how it went; the event comes later and says nothing new.

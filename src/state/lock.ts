@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readMonotonic } from '../monotonic.ts';
 import { codeOf, pause, storageError } from './file.ts';
 import { type Hold, type LockKind, method, socketName } from './kernel.ts';
 
@@ -58,15 +59,15 @@ export function tryLock(path: string, about: Readonly<Record<string, unknown>> =
  * long as it changes hands there is progress, and a crowd on a slow machine is no reason to fail. Errors as `tryLock`.
  */
 export function waitLock(path: string, patience: number, about: Readonly<Record<string, unknown>> = {}): Lock | null {
-  let end = performance.now() + patience;
+  let end = readMonotonic() + patience;
   let known: string | undefined;
   for (let tries = 1; ; tries++) {
     const lock = tryLock(path, about);
     if (lock !== null) return lock;
     const holder = JSON.stringify(describeHolder(path));
-    if (holder !== known) end = performance.now() + patience;
+    if (holder !== known) end = readMonotonic() + patience;
     known = holder;
-    const left = end - performance.now();
+    const left = end - readMonotonic();
     if (left <= 0) return null;
     // Who waits long asks less often, lest a crowd of waiting processes slow down the one that has the lock; the jitter
     // keeps them from asking all at once.
@@ -81,10 +82,10 @@ export async function awaitLock(
   about: Readonly<Record<string, unknown>> = {},
   signal?: AbortSignal,
 ): Promise<Lock | null> {
-  const end = performance.now() + timeout;
+  const end = readMonotonic() + timeout;
   while (!signal?.aborted) {
     const lock = tryLock(path, about);
-    const left = end - performance.now();
+    const left = end - readMonotonic();
     if (lock !== null || left <= 0) return lock;
     await delay(Math.min(left, 50 + 50 * Math.random()), undefined, signal && { signal }).catch(() => undefined);
   }

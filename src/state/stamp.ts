@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileNames } from '../config/load.ts';
+import { readMonotonic } from '../monotonic.ts';
 
 /**
  * Three files of the outputs folder let a line of plain sh, the guard of an installed trigger, see that a tick would have
@@ -77,7 +78,7 @@ export function writeStamp(outputs: string, until: number, { inputs, readAt, clo
   const now = Date.now();
   // Whole seconds: not every shell and file system knows finer ones.
   const next = Math.floor((Math.min(until - lead, now + longest) - 1) / 1_000);
-  const wasSet = Math.abs(now - readAt - (performance.now() - clock)) > 1_000;
+  const wasSet = Math.abs(now - readAt - (readMonotonic() - clock)) > 1_000;
   if (next * 1_000 <= now || wasSet || !inputs.every((path) => isAbsolute(path) && !/[\n\0]/.test(path))) return;
   try {
     const list = listOf(inputs, outputs);

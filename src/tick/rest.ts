@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { openKept } from '../config/kept.ts';
 import { findConfigFile } from '../config/load.ts';
 import { keep, nameFor, readKept } from '../config/place.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { keepCopy, writeDurably } from '../state/file.ts';
 import { appendHistory } from '../state/history.ts';
 import { lockPath, tryLock } from '../state/lock.ts';
@@ -64,7 +65,7 @@ export function tickAtRest<Said>(
   workspace: string,
   stamp: boolean,
 ): { readonly now: number; readonly said: Said } | null {
-  const clock = performance.now();
+  const clock = readMonotonic();
   try {
     const file = findConfigFile(resolve(workspace));
     const readAt = Date.now();
@@ -97,7 +98,7 @@ function recordIdleTick(
     const tick = makeTickId(now);
     const outcome = 'nothing-due';
     const finishedAt = new Date().toISOString();
-    const durationMs = Math.round(performance.now() - clock);
+    const durationMs = Math.round(readMonotonic() - clock);
     // Nothing is rebuilt from this line, so a loss of power may take it.
     const awakeMs = readAwake();
     const line = {

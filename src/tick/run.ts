@@ -9,7 +9,7 @@ import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord } from '.
 import { filesOf, forgetEvidence } from './evidence.ts';
 import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
-import { record, type Session } from './session.ts';
+import { compact, record, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
 export interface RunOrder {
@@ -269,8 +269,7 @@ function nameScriptEvent(event: ScriptEvent) {
 
 /** Sorts by time and is unique: `20261122T160000-4f9a2c1b`. */
 function makeRunId(): string {
-  const time = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15);
-  return `${time}-${randomBytes(4).toString('hex')}`;
+  return `${compact(Date.now())}-${randomBytes(4).toString('hex')}`;
 }
 
 function folderOf(group: string, runId: string, startedAt: string): string {

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { appendHistory, type HistoryLine } from '../state/history.ts';
 import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
@@ -52,10 +53,15 @@ export function record({ config, store }: Pick<Session, 'config' | 'store'>, cha
 /** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */
 export function makeTickId(now: number): string {
   const random = Math.floor(Math.random() * 0x1000000);
-  return `${isoOf(now).replace(/[-:]/g, '').slice(0, 15)}-${random.toString(16).padStart(6, '0')}`;
+  return `${compact(now)}-${random.toString(16).padStart(6, '0')}`;
+}
+
+/** An instant (ms) to the second (UTC) for an id, which then sorts by time: `20261122T160000`. */
+export function compact(instant: number): string {
+  return isoOf(instant).replaceAll('-', '').replaceAll(':', '').slice(0, 15);
 }
 
 /** A clock that stands still while the machine sleeps, ms: it tells sleep from a trigger that did not come. */
 export function readAwake(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
+  return Math.floor(readMonotonic());
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { readMonotonic } from '../../src/monotonic.ts';
 import { readPulse, writeStamp } from '../../src/state/stamp.ts';
 import { writeLine } from '../../src/trigger/guard.ts';
 import { isLinux, makeWorkspace, note, program, type Workspace } from '../rig.ts';
@@ -117,7 +118,7 @@ describe('a stamp', () => {
   const ground = (inputs: readonly string[], more = {}) => ({
     inputs,
     readAt: Date.now(),
-    clock: performance.now(),
+    clock: readMonotonic(),
     ...more,
   });
 
@@ -127,7 +128,7 @@ describe('a stamp', () => {
     [
       'an input changed since',
       Date.now() + 3_600_000,
-      { readAt: Date.now() - 3_600_000, clock: performance.now() - 3_600_000 },
+      { readAt: Date.now() - 3_600_000, clock: readMonotonic() - 3_600_000 },
     ],
     ['an input has a name with a line break', Date.now() + 3_600_000, { inputs: ['/a\nb'] }],
   ])('is not left where %s, and one that was there goes', (_, until, more) => {
