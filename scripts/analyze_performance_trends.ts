@@ -20,6 +20,8 @@ const days = 7;
 const day = 86_400_000;
 /** A disk that would be full within this time is worth a look. */
 const horizon = 14 * day;
+/** Of what lies further ahead a week of readings tells nothing. */
+const foreseeable = 365 * day;
 
 const help = `
 analyze_performance_trends.ts
@@ -73,7 +75,7 @@ await perform({ name: 'analyze_performance_trends.ts', help }, async ({ outputs,
       from: new Date(leak.from).toISOString(),
       to: new Date(leak.to).toISOString(),
     })),
-    diskFullAt: full === null ? null : new Date(Math.min(full, now + 3650 * day)).toISOString(),
+    diskFullAt: full === null || full > now + foreseeable ? null : new Date(full).toISOString(),
     rules: { trend: trendRule, leak: leakRule },
   });
   const calm = said.filter((trend) => !isWorse(trend)).flatMap(({ text }) => text ?? []);

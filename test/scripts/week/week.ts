@@ -92,7 +92,7 @@ export async function passWeek(course: Course): Promise<Week> {
       endpoints.api.isDown = now >= outage.from && now < outage.to;
       if (leaking !== null && now >= leak.from && now % hour === 30 * minute) await leaking.grow();
       if (!isDue(outputs, now)) continue;
-      course.say?.(`${iso(now)} ${ticks} ticks, ${states.at(-1)}`);
+      course.say?.(`${iso(now)} ${ticks} ticks, the breaker ${states.at(-1) ?? 'not seen yet'}`);
       await tick(now + 20_000);
     }
   } finally {
