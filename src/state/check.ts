@@ -43,6 +43,17 @@ const object = (fields: Readonly<Record<string, Check>>): Check => {
   return (value) => (isObject(value) ? first(known.map(([key, check]) => [key, value[key], check])) : wrong);
 };
 
+/** States that follow one another share most of their parts, which are never changed in place: each is looked at once. */
+const once = (check: Check): Check => {
+  const sound = new WeakSet<object>();
+  return (value) => {
+    if (isObject(value) && sound.has(value)) return fine;
+    const fault = check(value);
+    if (fault === fine && isObject(value)) sound.add(value);
+    return fault;
+  };
+};
+
 const texts: Check = (value) => (typeof value === 'string' ? fine : list(text)(value) === fine ? fine : wrong);
 
 const script = object({
@@ -80,19 +91,21 @@ const schedule = object({
   since: optional(instant),
 });
 
-const group = object({
-  firstSeenAt: optional(instant),
-  lastBeat: optional(instant),
-  lastRun: optional(run),
-  lastSuccessAt: optional(instant),
-  consecutiveFailures: optional(number),
-  interruptions: optional(number),
-  retry: optional(object({ at: optional(instant), attempt: optional(number) })),
-  pausedAt: optional(instant),
-  pausedUntil: optional(instant),
-  pauseReason: optional(text),
-  schedule: optional(schedule),
-});
+const group = once(
+  object({
+    firstSeenAt: optional(instant),
+    lastBeat: optional(instant),
+    lastRun: optional(run),
+    lastSuccessAt: optional(instant),
+    consecutiveFailures: optional(number),
+    interruptions: optional(number),
+    retry: optional(object({ at: optional(instant), attempt: optional(number) })),
+    pausedAt: optional(instant),
+    pausedUntil: optional(instant),
+    pauseReason: optional(text),
+    schedule: optional(schedule),
+  }),
+);
 
 const lease = object({
   group: text,

@@ -8,9 +8,10 @@ export interface StateDocument {
   /**
    * Writes a state, wholly or not at all, as `writeDurably` does. StorageError where that fails.
    *
+   * @param text its `textOf`
    * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
    */
-  replaceBy(state: State, beforeReplacing: () => void): void;
+  replaceBy(state: State, text: Buffer, beforeReplacing: () => void): void;
 }
 
 /** What the class really offers: it declares as private the methods that have to be replaced. */
@@ -27,15 +28,17 @@ const OpenConf = Conf as unknown as new (options: Options<State>) => OpenConf;
  * here the durable, checked write takes its place.
  */
 class HardenedConf extends OpenConf implements StateDocument {
+  private text: Buffer = Buffer.alloc(0);
   private beforeReplacing = (): void => undefined;
 
-  replaceBy(state: State, beforeReplacing: () => void): void {
+  replaceBy(state: State, text: Buffer, beforeReplacing: () => void): void {
+    this.text = text;
     this.beforeReplacing = beforeReplacing;
     this.store = state;
   }
 
-  override _write(state: State): void {
-    writeDurably(this.path, textOf(state), { beforeReplacing: this.beforeReplacing });
+  override _write(): void {
+    writeDurably(this.path, this.text, { beforeReplacing: this.beforeReplacing });
   }
 
   /** The write creates the folder; conf would do so on reading, too. */

@@ -57,6 +57,15 @@ export async function openStore({
   const path = statePath(outputs);
   let document: StateDocument | undefined;
   let isSwept = false;
+  /** What was written last: as long as the file has it still, it need not be read anew. */
+  let written: { readonly bytes: Buffer; readonly state: State } | undefined;
+
+  function look(): Recalled {
+    if (written === undefined) return recall(outputs);
+    const bytes = readBytes(path);
+    if (bytes === null || !bytes.equals(written.bytes)) return recall(outputs);
+    return { state: written.state, bytes, isGood: true, trouble: null };
+  }
 
   function updateState(change: (state: State) => State): State {
     const notices: string[] = [];
@@ -65,19 +74,21 @@ export async function openStore({
       if (!isSwept) sweepTemporaries(path);
       if (!isSwept) sweepTemporaries(copyPath(outputs));
       isSwept = true;
-      const { state, bytes, isGood, trouble } = recall(outputs);
+      const { state, bytes, isGood, trouble } = look();
       const next = change(state);
       const fault = findFault(next);
       if (fault !== null) throw new Error(`a change has made a state that could not be read: ${fault || 'all of it'}`);
-      if (isGood && bytes?.equals(Buffer.from(textOf(next)))) return next;
+      const text = Buffer.from(textOf(next));
+      if (isGood && bytes?.equals(text)) return next;
       const aside = isGood || bytes === null ? null : asidePath(path, now());
       document ??= openDocument(path);
       // What a guarded trigger goes by was reckoned from the old state.
       removeNext(outputs);
-      document.replaceBy(next, () => {
+      document.replaceBy(next, text, () => {
         if (isGood) keepCopy(path, copyPath(outputs));
         if (aside !== null) setAside(path, aside);
       });
+      written = { bytes: text, state: next };
       if (trouble !== null) notices.push(`${trouble}.${aside === null ? '' : ` The file was set aside as ${aside}.`}`);
       return next;
     } finally {

@@ -23,6 +23,7 @@ export async function runOrders(
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();
   const lastInLane = new Map<string, Promise<void>>();
+  const records: { readonly lane: string; readonly recorded: Promise<void> }[] = [];
   const groupOf = new Map(session.config.groups.map((group) => [group.name, group]));
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
@@ -48,16 +49,24 @@ export async function runOrders(
         onSkip(order, [first, ...rest]);
         return;
       }
-      const run = await runGroup(order, session, failed.signal);
-      if (run !== null) runs.set(group.name, run);
+      const ended = await runGroup(order, session, failed.signal);
+      if (ended === null) return;
+      runs.set(group.name, ended.run);
+      records.push({ lane: group.lane, recorded: ended.recorded });
+      ended.recorded.catch(() => failed.abort());
     });
     end.catch(() => failed.abort());
     ends.set(group.name, end);
     lastInLane.set(group.lane, end);
   }
   // A lane whose work is done is free for others, however long the rest takes.
-  for (const [lane, last] of lastInLane) last.finally(() => lanes.release(lane)).catch(() => undefined);
-  const results = await Promise.allSettled(ends.values());
+  const lanesFreed = [...lastInLane].map(async ([lane, last]) => {
+    await Promise.allSettled([last]);
+    await Promise.allSettled(records.filter((one) => one.lane === lane).map(({ recorded }) => recorded));
+    lanes.release(lane);
+  });
+  await Promise.all(lanesFreed);
+  const results = await Promise.allSettled([...ends.values(), ...records.map(({ recorded }) => recorded)]);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return runs;

@@ -5,11 +5,11 @@ import type { Group, Script } from '../config/config.ts';
 import { consumedBeat } from '../plan/due.ts';
 import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
-import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
+import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
 import { filesOf, forgetEvidence } from './evidence.ts';
 import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
-import { compact, record, type Session } from './session.ts';
+import { compact, record, recordSoon, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
 export interface RunOrder {
@@ -23,13 +23,20 @@ export interface RunOrder {
   readonly only?: string;
 }
 
+/** A run that has ended. */
+export interface EndedRun {
+  readonly run: RunRecord;
+  /** When its end is on the disk; rejects with a StorageError where that fails. */
+  readonly recorded: Promise<void>;
+}
+
 /**
  * Runs a group: its scripts one after another, the lease on disk before the first, the outcome after the last. Null
  * where the beat turns out to be consumed already, by a command that changed the state since the plan was made.
  *
  * @param halt when aborted, no further script starts; the one that runs is left to end by itself
  */
-export async function runGroup(order: RunOrder, session: Session, halt?: AbortSignal): Promise<RunRecord | null> {
+export async function runGroup(order: RunOrder, session: Session, halt?: AbortSignal): Promise<EndedRun | null> {
   const { group } = order;
   const run = startRecord(order, session);
   if (run === null) return null;
@@ -72,7 +79,14 @@ export async function runGroup(order: RunOrder, session: Session, halt?: AbortSi
     folder: run.lease.folder,
     scripts,
   };
-  return endRecord(group, finished, session, order.only === undefined);
+  const counts = order.only === undefined;
+  // What an interruption counts as depends on those before it, and nothing comes after it to be recorded with it.
+  if (!complete || finished.outcome === 'interrupted') {
+    return { run: endRecord(group, finished, session, counts), recorded: Promise.resolve() };
+  }
+  const recorded = recordSoon(session, (state) => endChange(state, group, finished, session, counts));
+  tellEnd(group, finished, session);
+  return { run: finished, recorded };
 }
 
 interface StartedRun {
@@ -187,25 +201,37 @@ type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
 export function endRecord(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
   let counted = run;
   record(session, (state) => {
-    const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
-    const rest = { ...state, leases: Object.fromEntries(leases) };
-    const line = { at: new Date().toISOString(), type: 'run-end', tick: session.tick, group: group.name } as const;
-    if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }] };
-    const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
-    counted = entry.lastRun ?? run;
-    return {
-      state: { ...rest, groups: { ...state.groups, [group.name]: entry } },
-      lines: [{ ...line, lane: group.lane, run: counted, entry }],
-    };
+    const change = endChange(state, group, run, session, counts);
+    counted = change.run;
+    return change;
   });
+  tellEnd(group, counted, session);
+  return counted;
+}
+
+/** What the end of a run changes, and the run as it counts. */
+function endChange(state: State, group: EndedGroup, run: RunRecord, session: Session, counts: boolean) {
+  const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
+  const rest = { ...state, leases: Object.fromEntries(leases) };
+  const line = { at: new Date().toISOString(), type: 'run-end', tick: session.tick, group: group.name } as const;
+  if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }], run };
+  const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
+  const counted = entry.lastRun ?? run;
+  return {
+    state: { ...rest, groups: { ...state.groups, [group.name]: entry } },
+    lines: [{ ...line, lane: group.lane, run: counted, entry }],
+    run: counted,
+  };
+}
+
+function tellEnd(group: EndedGroup, run: RunRecord, session: Session): void {
   session.teller.emit({
     kind: 'run-ended',
     group: group.name,
     runId: run.id ?? '',
-    outcome: counted.outcome ?? 'failed',
+    outcome: run.outcome ?? 'failed',
     durationMs: run.durationMs ?? 0,
   });
-  return counted;
 }
 
 async function runOneScript(

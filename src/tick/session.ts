@@ -39,11 +39,69 @@ export interface Change {
 
 /**
  * Changes the state and tells the history why, in one step under the state's lock. The history is written first: where a
- * tick dies between the two, nothing has been started that the state does not know of.
+ * tick dies between the two, nothing has been started that the state does not know of. What `recordSoon` has left goes
+ * with it.
  */
-export function record({ config, store }: Pick<Session, 'config' | 'store'>, change: (state: State) => Change): State {
+export function record(session: Recording, change: MakeChange): State {
+  const earlier = waiting.get(session.store)?.splice(0) ?? [];
+  try {
+    const state = write(session, [...earlier.map((one) => one.change), change]);
+    for (const { resolve } of earlier) resolve();
+    return state;
+  } catch (error) {
+    if (earlier.length > 0) writeAlone(session, earlier);
+    throw error;
+  }
+}
+
+/**
+ * As `record`, together with the change that comes next if one comes before this process turns to anything else: so the
+ * end of a run and the start of the one that follows it take one write. Resolves when it is on the disk.
+ */
+export function recordSoon(session: Recording, change: MakeChange): Promise<void> {
+  const line = waiting.get(session.store) ?? [];
+  waiting.set(session.store, line);
+  return new Promise((resolve, reject) => {
+    line.push({ change, resolve, reject });
+    setImmediate(() => writeAlone(session, line.splice(0)));
+  });
+}
+
+type Recording = Pick<Session, 'config' | 'store'>;
+type MakeChange = (state: State) => Change;
+
+interface Waiting {
+  readonly change: MakeChange;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What goes with the next change, by the store that it goes into. */
+const waiting = new WeakMap<Store, Waiting[]>();
+
+/** What has happened is not lost for what could not be done after it. */
+function writeAlone(session: Recording, changes: readonly Waiting[]): void {
+  if (changes.length === 0) return;
+  try {
+    write(
+      session,
+      changes.map(({ change }) => change),
+    );
+    for (const { resolve } of changes) resolve();
+  } catch (error) {
+    for (const { reject } of changes) reject(error);
+  }
+}
+
+function write({ config, store }: Recording, changes: readonly MakeChange[]): State {
   return store.updateState((before) => {
-    const { state, lines } = change(before);
+    let state = before;
+    const lines: HistoryLine[] = [];
+    for (const change of changes) {
+      const made = change(state);
+      state = made.state;
+      lines.push(...made.lines);
+    }
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
     appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
     return state;
