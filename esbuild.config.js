@@ -4,7 +4,7 @@
 // Node starts some milliseconds sooner than modules.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 if (process.argv.includes('--clean')) rmSync('dist', { recursive: true, force: true });
@@ -20,16 +20,9 @@ function hashSources() {
 }
 
 /** Libraries that few commands use. */
-const libraries = [
-  'commander',
-  'conf',
-  'croner',
-  'execa',
-  'fast-xml-parser',
-  'graphlib',
-  'winston',
-  'winston-transport',
-];
+const libraries = ['commander', 'conf', 'croner', 'fast-xml-parser', 'graphlib'];
+/** Modules of ours that take along as much of a library as they use, and are as rarely needed. */
+const parts = { schema: 'config/schema.ts', execa: 'tick/execa.ts', winston: 'log/winston.ts' };
 
 /** A file that is loaded when it is first asked for, by `require`: Node looks through what is imported much longer. */
 const separate = {
@@ -38,16 +31,17 @@ const separate = {
     const toFile = (name) => (args) =>
       args.kind === 'entry-point' ? undefined : { path: name(args), namespace: 'separate' };
     onResolve(
-      { filter: /\/main\.ts$/ },
-      toFile(() => './main.cjs'),
+      { filter: /^\.\/(main|plain)\.ts$/ },
+      toFile(({ path }) => path.replace('.ts', '.cjs')),
     );
     onResolve(
       { filter: new RegExp(`^(${libraries.join('|')})$`) },
       toFile(({ path }) => `./lib/${path}.cjs`),
     );
-    onResolve({ filter: /\/schema\.ts$/ }, (args) => {
-      const isOurs = /[/\\]config[/\\]schema\.ts$/.test(join(args.resolveDir, args.path));
-      return isOurs ? toFile(() => './lib/schema.cjs')(args) : undefined;
+    onResolve({ filter: new RegExp(`/(${Object.keys(parts).join('|')})\\.ts$`) }, (args) => {
+      const file = join(args.resolveDir, args.path);
+      const part = Object.entries(parts).find(([, path]) => file === resolve('src', path));
+      return part === undefined ? undefined : toFile(() => `./lib/${part[0]}.cjs`)(args);
     });
     onResolve({ filter: /.*/, namespace: 'separate' }, ({ path }) => ({ path, external: true }));
     onLoad({ filter: /.*/, namespace: 'separate' }, ({ path }) => {
@@ -57,12 +51,21 @@ const separate = {
   },
 };
 
-/** conf checks values by ajv where it is given a schema. It is given none, and ajv would be nine tenths of it. */
-const withoutAjv = {
-  name: 'conf without ajv',
-  setup(build) {
-    build.onResolve({ filter: /^ajv(-formats)?(\/|$)/ }, ({ path }) => ({ path, namespace: 'left-out' }));
-    build.onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
+/**
+ * What libraries take along and never use here: conf's checks by ajv, where it is given a schema, and by semver, where it
+ * is given migrations; winston's own transports, and the colours of its debugging. What stands in for Node's own streams
+ * on old Nodes is left to them.
+ */
+const unused = /^(ajv(-formats)?|semver|@so-ric\/colorspace)(\/|$)|^\.\/winston\/transports$/;
+const lean = {
+  name: 'lean libraries',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: unused }, ({ path }) => ({ path, namespace: 'left-out' }));
+    onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
+    onResolve({ filter: /^readable-stream(\/|$)/ }, ({ path }) => ({ path, namespace: 'streams' }));
+    onLoad({ filter: /.*/, namespace: 'streams' }, ({ path }) => ({
+      contents: `module.exports = require('node:stream')${path.endsWith('/_stream_writable.js') ? '.Writable' : ''};`,
+    }));
   },
 };
 
@@ -94,13 +97,15 @@ await build({ ...common, entryPoints: { index: 'src/index.ts' }, format: 'esm' }
 await build({
   ...commonjs,
   outdir: 'dist/lib',
-  // The schema of configurations takes as much of zod along as it uses, which is a fifth.
-  entryPoints: { ...Object.fromEntries(libraries.map((name) => [name, name])), schema: 'src/config/schema.ts' },
-  plugins: [withoutAjv],
+  entryPoints: {
+    ...Object.fromEntries(libraries.map((name) => [name, name])),
+    ...Object.fromEntries(Object.entries(parts).map(([name, path]) => [name, join('src', path)])),
+  },
+  plugins: [lean],
 });
 await build({
   ...commonjs,
-  entryPoints: { main: './src/cli/main.ts' },
+  entryPoints: { main: './src/cli/main.ts', plain: './src/cli/plain.ts' },
   plugins: [separate],
 });
 await build({

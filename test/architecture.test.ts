@@ -88,8 +88,8 @@ describe('the structure', () => {
   });
 
   it.each([
-    ['winston', ['log/log.ts']],
-    ['execa', ['tick/script.ts']],
+    ['winston', ['log/winston.ts']],
+    ['execa', ['tick/execa.ts']],
     ['conf', ['state/document.ts']],
     ['cron-parser', ['schedule/cron.ts']],
   ])('gives %s one importer', (library, importers) => {

@@ -2,6 +2,7 @@
 // Where a tick begins. Most find nothing to do, and to see that must cost next to nothing: so this file is bundled for
 // itself, uses nothing but what Node has loaded already, and loads the program only when there is more to do.
 import { writeSync } from 'node:fs';
+import { keepCompiled } from '../config/place.ts';
 import { type NextBeat, sayNothingDue } from '../report/idle.ts';
 import { tickAtRest } from '../tick/rest.ts';
 
@@ -36,5 +37,8 @@ function print(line: string): void {
 
 const asked = readPlainTick(process.argv.slice(2));
 const idle = asked === null ? null : tickAtRest<NextBeat | null>(asked.workspace, asked.stamp);
-if (idle === null) void import('./main.ts');
-else print(sayNothingDue(idle.said, idle.now));
+if (idle !== null) print(sayNothingDue(idle.said, idle.now));
+else if (asked !== null) {
+  keepCompiled();
+  void import('./plain.ts').then(({ tickPlainly }) => tickPlainly(asked));
+} else void import('./main.ts');

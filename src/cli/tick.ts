@@ -6,27 +6,18 @@ import { UsageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { formatInstant } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
-import { forecast } from '../plan/forecast.ts';
 import { quietUntil } from '../plan/quiet.ts';
-import { documentForecast, renderForecast } from '../report/forecast.ts';
-import { documentPlan, findNextBeat, nothingRuns, renderPlan } from '../report/plan.ts';
-import { usualLengths } from '../report/usual.ts';
-import { readNewest } from '../state/history.ts';
-import { isHeld } from '../state/lock.ts';
+import { documentPlan, findNextBeat, nothingRuns } from '../report/plan.ts';
 import { statePath } from '../state/path.ts';
-import { leaseOf, type State } from '../state/schema.ts';
 import { type Ground, listGround, writeStamp } from '../state/stamp.ts';
 import { openStore, readState, type Store } from '../state/store.ts';
-import { settleState } from '../tick/adopt.ts';
-import { lanePath } from '../tick/lane.ts';
-import { identify } from '../tick/process.ts';
 import { noteRest } from '../tick/rest.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
-import { readDuration, readInstant } from './argument.ts';
+import { readDuration } from './argument.ts';
 import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { painter, printLine, terminalWidth } from './terminal.ts';
+import { printLine } from './terminal.ts';
 
 export interface TickFlags {
   readonly dryRun?: boolean;
@@ -39,7 +30,7 @@ export interface TickFlags {
 
 /** `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held. */
 export async function tick(workspace: string, flags: TickFlags): Promise<number> {
-  if (flags.dryRun) return previewTick(workspace, flags);
+  if (flags.dryRun) return (await import('./preview.ts')).previewTick(workspace, flags);
   for (const [name, value] of [
     ['--at', flags.at],
     ['--for', flags.for],
@@ -131,43 +122,4 @@ function summarise({ plan, runs }: TickReport, config: Config): string {
   const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
   if (skipped > 0) parts.push(`${skipped} held back`);
   return `Ran ${runs.size} of ${config.groups.length} groups: ${parts.join(', ')}.`;
-}
-
-/** Prints what a tick would do. Reads only: no file is written, no lock taken, nothing is cached. */
-async function previewTick(workspace: string, flags: TickFlags): Promise<number> {
-  if (flags.wait !== undefined) throw new UsageError('--wait does not go with --dry-run: a preview waits for nothing.');
-  const at = flags.at === undefined ? Date.now() : readInstant('--at', flags.at);
-  const length = flags.for === undefined ? null : readDuration('--for', flags.for);
-  const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
-  const { state, notices } = readState(config.outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
-  const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
-  const settled = settleState(state, config, held);
-
-  if (length === null) {
-    const plan = planTick(config, settled, at, heldLanes(config, state, held));
-    printLine(
-      flags.json
-        ? JSON.stringify(documentPlan(plan, config), null, 2)
-        : renderPlan(plan, config, painter(), terminalWidth()),
-    );
-    return 0;
-  }
-  const usual = usualLengths(
-    readNewest(config.outputs),
-    config.groups.map(({ name }) => name),
-  );
-  const ticks = forecast(config, settled, at, at + length, usual);
-  const span = { from: at, until: at + length };
-  printLine(
-    flags.json
-      ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
-      : renderForecast(ticks, span, usual, config),
-  );
-  return 0;
-}
-
-function heldLanes(config: Config, state: State, held: (lane: string) => boolean): Map<string, string | null> {
-  const lanes = [...new Set(config.groups.map(({ lane }) => lane))].filter(held);
-  return new Map(lanes.map((lane) => [lane, leaseOf(state, lane)?.group ?? null]));
 }

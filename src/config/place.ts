@@ -43,6 +43,24 @@ export function keep(name: string, text: string): void {
   }
 }
 
+/**
+ * Has Node keep what it compiles from here on, where it can (from 22.1 on) and the place for it is nobody else's to look
+ * into: it is run the next time. Node itself checks what it finds there.
+ */
+export function keepCompiled(): void {
+  const { enableCompileCache } = requireLater('node:module') as { enableCompileCache?: (folder: string) => unknown };
+  const folder = findCacheFolder();
+  if (enableCompileCache === undefined || folder === null || process.platform === 'win32') return;
+  try {
+    const compiled = join(folder, 'compiled');
+    mkdirSync(compiled, { recursive: true, mode: 0o700 });
+    if (isTrusted(folder) && isTrusted(compiled) && (lstatSync(compiled).mode & 0o077) === 0)
+      enableCompileCache(compiled);
+  } catch {
+    // It is compiled anew each time.
+  }
+}
+
 /** A name for what is kept about a path. The path itself has to be kept along: two may come to the same name. */
 export function nameFor(path: string, kind: string): string {
   return `${checksum(path)}.${kind}`;

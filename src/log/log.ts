@@ -42,19 +42,16 @@ interface Event extends Source {
  * winston only now: it costs some 15 ms, which a tick with nothing to say is spared.
  */
 export async function openLog(options: LogOptions): Promise<Log> {
-  const [{ default: winston }, { default: Transport }] = await Promise.all([
-    import('winston'),
-    import('winston-transport'),
-  ]);
+  const { createLogger, format, Transport } = await import('./winston.ts');
   const file = openRotatingFile(options);
   const clean = (text: string): string => neutralise(redactText(withoutEscapes(text), options.secrets));
   const render = options.format === 'json' ? jsonLine : textLine;
   let failure: unknown = null;
 
-  const logger = winston.createLogger({
+  const logger = createLogger({
     levels,
     level: 'info',
-    format: winston.format.printf((info) => render(info as unknown as Event, clean)),
+    format: format.printf((info) => render(info as unknown as Event, clean)),
     transports: new Transport({
       // Synchronous to the end. A throw from here would leave winston's streams stuck, and each later line in their
       // buffers for ever: so it is kept for `write`.

@@ -1,5 +1,4 @@
 import { relative, sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Script } from '../config/config.ts';
 import { StorageError } from '../errors.ts';
 import type { Outcome, ScriptRecord } from '../state/schema.ts';
@@ -193,7 +192,7 @@ async function runAttempt(
     over.abort();
     return result;
   });
-  const isLate = await hasPassed(script.timeout, AbortSignal.any([stop, over.signal]));
+  const isLate = await hasPassed(script.timeout, stop, over.signal);
   const leader = identify(pid);
   // What has ended by itself keeps its outcome, even if we did not hear of it before the stop or the timeout.
   if (over.signal.aborted || leader === null) {
@@ -238,24 +237,32 @@ function endOfResult(result: { exitCode?: number; signal?: string }): End {
   return isPosix ? endOf(result.exitCode) : { exitCode: result.exitCode, signal: null };
 }
 
-/** Waits, however long; false as soon as the signal is aborted. */
-async function hasPassed(ms: number, signal: AbortSignal): Promise<boolean> {
+/** Waits, however long; false as soon as one of the signals is aborted. */
+function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
   const until = performance.now() + ms;
-  try {
-    for (let rest = ms; rest > 0 || signal.aborted; rest = until - performance.now()) {
-      await sleep(Math.min(rest, longestTimer), undefined, { signal });
-    }
-    return true;
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
-  }
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (isOver: boolean) => {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener('abort', stop);
+      resolve(isOver);
+    };
+    const stop = () => end(false);
+    const wait = () => {
+      const rest = until - performance.now();
+      if (rest <= 0) end(true);
+      else timer = setTimeout(wait, Math.min(rest, longestTimer));
+    };
+    if (signals.some(({ aborted }) => aborted)) return resolve(false);
+    for (const signal of signals) signal.addEventListener('abort', stop);
+    wait();
+  });
 }
 
 /** Spawns the script in a process group of its own, so that it and its children can be signalled together. */
 async function start(order: ScriptOrder, attempt: number, path: string, files: ScriptFiles, output: Output) {
   // Imported here, for it costs a tick that has nothing to run too much.
-  const { execa } = await import('execa');
+  const { execa } = await import('./execa.ts');
   // Any descriptor will do; execa's types know those up to 9 only.
   const descriptor = output.descriptor as 9;
   const [, ...args] = order.script.argv;
