@@ -18,8 +18,11 @@ const prefix = 'g:';
  */
 export function findCycles(edges: Edges): string[][] {
   const order = new Map([...edges.keys()].map((node, index) => [node, index]));
+  const stuck = findStuck(edges, order);
+  if (stuck.length === 0) return [];
+  const isStuck = new Set(stuck);
   const left = new Map(
-    [...edges].map(([node, targets]) => [node, new Set(targets.filter((target) => edges.has(target)))]),
+    stuck.map((node) => [node, new Set(edges.get(node)?.filter((target) => isStuck.has(target)))] as const),
   );
   const placeOf = (node: string | undefined): number => order.get(node ?? '') ?? 0;
   const tangles = findTangles([...left.keys()], left);
@@ -40,6 +43,34 @@ export function findCycles(edges: Edges): string[][] {
     for (const rest of findTangles(tangle, left)) tangles.push(rest);
   }
   return cycles.sort((one, other) => placeOf(one[0]) - placeOf(other[0]));
+}
+
+/**
+ * The nodes that a topological sort can't reach, for they wait for a cycle (Kahn's algorithm): none in nearly every
+ * graph, which so is told in a fraction of the time that the search for tangles takes.
+ */
+function findStuck(edges: Edges, order: ReadonlyMap<string, number>): string[] {
+  const nodes = [...edges.keys()];
+  const waiting = new Uint32Array(nodes.length);
+  const waiters: number[][] = nodes.map(() => []);
+  let index = 0;
+  for (const targets of edges.values()) {
+    for (const target of targets) {
+      const place = order.get(target);
+      if (place === undefined) continue;
+      waiting[index] = (waiting[index] as number) + 1;
+      waiters[place]?.push(index);
+    }
+    index++;
+  }
+  const free = nodes.flatMap((_, place) => (waiting[place] === 0 ? [place] : []));
+  for (let at = free.pop(); at !== undefined; at = free.pop()) {
+    for (const waiter of waiters[at] ?? []) {
+      waiting[waiter] = (waiting[waiter] as number) - 1;
+      if (waiting[waiter] === 0) free.push(waiter);
+    }
+  }
+  return nodes.filter((_, place) => waiting[place] !== 0);
 }
 
 type Targets = ReadonlyMap<string, ReadonlySet<string>>;

@@ -71,20 +71,21 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
     if (noticed.length > 0) observations.set(group.name, noticed);
   }
 
-  const decisions = new Map<number, Decision>();
+  const decisions: Decision[] = new Array(config.groups.length);
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
   const context: Context = { graph, entries, decisions, runningElsewhere, now };
   for (const index of topologicalOrder(graph)) {
     const group = graph.groups[index] as Group;
     const due = decideDue(group, entries.get(group.name) ?? {}, now, config.tickEvery);
-    decisions.set(index, decideGroup(group, due, held, context));
+    decisions[index] = decideGroup(index, due, held, context);
   }
 
-  const runs = new Set([...decisions].flatMap(([index, { decision }]) => (decision === 'run' ? [index] : [])));
-  const rest = config.groups.flatMap((_, index) => (runs.has(index) ? [] : [index]));
+  const places = [...decisions.keys()];
+  const runs = places.filter((index) => decisions[index]?.decision === 'run');
+  const rest = decisions.filter(({ decision }) => decision !== 'run');
   return {
     at: now,
-    decisions: [...executionOrder(graph, runs), ...rest].map((index) => decisions.get(index) as Decision),
+    decisions: [...executionOrder(graph, runs).map((index) => decisions[index] as Decision), ...rest],
     entries,
     observations,
   };
@@ -94,12 +95,13 @@ interface Context {
   readonly graph: Graph;
   readonly entries: ReadonlyMap<string, GroupState>;
   /** Of all groups that come earlier in topological order. */
-  readonly decisions: ReadonlyMap<number, Decision>;
+  readonly decisions: readonly Decision[];
   readonly runningElsewhere: ReadonlySet<string>;
   readonly now: number;
 }
 
-function decideGroup(group: Group, due: Due, held: HeldLanes, context: Context): Decision {
+function decideGroup(index: number, due: Due, held: HeldLanes, context: Context): Decision {
+  const group = context.graph.groups[index] as Group;
   const idle = { group: group.name, blockers: [], beat: null, missedBeats: 0 };
   if (due.kind === 'disabled') return { ...idle, decision: 'disabled', reason: 'disabled', nextBeat: null };
   const next = nextBeat(group.schedule, context.now);
@@ -110,20 +112,21 @@ function decideGroup(group: Group, due: Due, held: HeldLanes, context: Context):
   if (held.has(group.lane)) return { ...beat, decision: 'wait', reason: 'lane-held' };
   if (due.kind === 'expire') return { ...beat, decision: 'expire', reason: 'too-late' };
 
-  const blockers = group.dependsOn.flatMap((dependency): Blocker[] => {
-    const reason = findBlock(dependency, context);
-    return reason === null ? [] : [{ group: dependency.group, reason }];
-  });
+  const blockers: Blocker[] = [];
+  for (const [place, dependency] of group.dependsOn.entries()) {
+    const decision = context.decisions[context.graph.dependencies[index]?.[place] as number] as Decision;
+    const reason = findBlock(dependency, decision, context);
+    if (reason !== null) blockers.push({ group: dependency.group, reason });
+  }
   const [first] = blockers;
   if (first === undefined) return { ...beat, decision: 'run', reason: due.reason };
   return { ...beat, decision: 'skip', reason: first.reason, blockers };
 }
 
 /** Why a dependency holds its dependent back in this tick; null where it is satisfied, or runs first in this tick. */
-function findBlock(dependency: Dependency, context: Context): SkipReason | null {
-  const { graph, entries, decisions, runningElsewhere, now } = context;
-  const decision = decisions.get(graph.indexOf.get(dependency.group) as number);
-  switch (decision?.decision) {
+function findBlock(dependency: Dependency, decision: Decision, context: Context): SkipReason | null {
+  const { entries, runningElsewhere, now } = context;
+  switch (decision.decision) {
     case 'disabled':
     case 'run':
       return null;
@@ -131,7 +134,7 @@ function findBlock(dependency: Dependency, context: Context): SkipReason | null 
       return 'dependency-skipped';
   }
   if (runningElsewhere.has(dependency.group)) return 'dependency-running';
-  if (decision?.reason === 'lane-held') return 'dependency-skipped';
+  if (decision.reason === 'lane-held') return 'dependency-skipped';
   return judgeLastRun(dependency, entries.get(dependency.group) ?? {}, now);
 }
 
