@@ -52,20 +52,23 @@ const separate = {
 };
 
 /**
- * What libraries take along and never use here: conf's checks by ajv, where it is given a schema, and by semver, where it
- * is given migrations; winston's own transports, and the colours of its debugging. What stands in for Node's own streams
- * on old Nodes is left to them.
+ * What libraries take along and never use here, and what stands in for it: conf checks by ajv where it is given a schema
+ * and by semver where it is given migrations, and looks for the user's folders, who may have none; winston brings transports, a debugger of its own that would print to
+ * stdout, and the streams that Node has.
  */
-const unused = /^(ajv(-formats)?|semver|@so-ric\/colorspace)(\/|$)|^\.\/winston\/transports$/;
+const replaced = [
+  [/^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^\.\/winston\/transports$/, 'module.exports = {};'],
+  [/^@dabh\/diagnostics$/, 'module.exports = () => () => false;'],
+  [/^readable-stream$/, "module.exports = require('node:stream');"],
+  [/^readable-stream\/lib\/_stream_writable\.js$/, "module.exports = require('node:stream').Writable;"],
+];
 const lean = {
   name: 'lean libraries',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: unused }, ({ path }) => ({ path, namespace: 'left-out' }));
-    onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
-    onResolve({ filter: /^readable-stream(\/|$)/ }, ({ path }) => ({ path, namespace: 'streams' }));
-    onLoad({ filter: /.*/, namespace: 'streams' }, ({ path }) => ({
-      contents: `module.exports = require('node:stream')${path.endsWith('/_stream_writable.js') ? '.Writable' : ''};`,
-    }));
+    for (const [index, [filter, contents]] of replaced.entries()) {
+      onResolve({ filter }, ({ path }) => ({ path, namespace: `replaced-${index}` }));
+      onLoad({ filter: /.*/, namespace: `replaced-${index}` }, () => ({ contents, resolveDir: '.' }));
+    }
   },
 };
 

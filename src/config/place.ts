@@ -44,18 +44,20 @@ export function keep(name: string, text: string): void {
 }
 
 /**
- * Has Node keep what it compiles from here on, where it can (from 22.1 on) and the place for it is nobody else's to look
+ * Has Node keep what it compiles from here on, where it can (from 22.8 on) and the place for it is nobody else's to look
  * into: it is run the next time. Node itself checks what it finds there.
  */
 export function keepCompiled(): void {
   const { enableCompileCache } = requireLater('node:module') as { enableCompileCache?: (folder: string) => unknown };
+  if (enableCompileCache === undefined || process.platform === 'win32') return;
   const folder = findCacheFolder();
-  if (enableCompileCache === undefined || folder === null || process.platform === 'win32') return;
+  if (folder === null) return;
+  const compiled = join(folder, 'compiled');
   try {
-    const compiled = join(folder, 'compiled');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!isTrusted(folder)) return;
     mkdirSync(compiled, { recursive: true, mode: 0o700 });
-    if (isTrusted(folder) && isTrusted(compiled) && (lstatSync(compiled).mode & 0o077) === 0)
-      enableCompileCache(compiled);
+    if (isTrusted(compiled) && (lstatSync(compiled).mode & 0o077) === 0) enableCompileCache(compiled);
   } catch {
     // It is compiled anew each time.
   }
@@ -92,8 +94,17 @@ export function findCacheFolder(): string | null {
   if (given && isAbsolute(given)) return join(given, 'rhythm');
   // What homedir() looks at first, without loading it.
   const named = process.platform === 'win32' ? process.env.USERPROFILE : process.env.HOME;
-  const home = named || (requireLater('node:os') as typeof import('node:os')).homedir();
-  return isAbsolute(home) ? join(home, '.cache', 'rhythm') : null;
+  const home = named || askHome();
+  return home !== null && isAbsolute(home) ? join(home, '.cache', 'rhythm') : null;
+}
+
+function askHome(): string | null {
+  try {
+    return (requireLater('node:os') as typeof import('node:os')).homedir();
+  } catch {
+    // A user without an entry in the list of users, as in some containers.
+    return null;
+  }
 }
 
 /** What is in the cache is run, so the folder must be a real one, ours, and nobody else's to write to. */

@@ -53,7 +53,6 @@ export function openDocument(path: string): StateDocument {
     configName: basename(path, extension),
     fileExtension: extension,
     accessPropertiesByDotNotation: false,
-    serialize: textOf,
     deserialize: () => ({}) as State,
   });
 }

@@ -23,7 +23,7 @@ export async function runOrders(
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();
   const lastInLane = new Map<string, Promise<void>>();
-  const records: { readonly lane: string; readonly recorded: Promise<void> }[] = [];
+  const records: Promise<void>[] = [];
   const groupOf = new Map(session.config.groups.map((group) => [group.name, group]));
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
@@ -41,7 +41,8 @@ export async function runOrders(
   for (const order of orders) {
     const { group } = order;
     const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
-    const end = Promise.all(gates).then(async () => {
+    // Also where one of them fails: what runs in the lane has to end before the lane is free.
+    const end = Promise.allSettled(gates).then(async () => {
       if (session.stop.aborted || failed.signal.aborted || session.isAskedToEnd()) return;
       const [first, ...rest] = findBlockers(order);
       if (first !== undefined) {
@@ -52,7 +53,7 @@ export async function runOrders(
       const ended = await runGroup(order, session, failed.signal);
       if (ended === null) return;
       runs.set(group.name, ended.run);
-      records.push({ lane: group.lane, recorded: ended.recorded });
+      records.push(ended.recorded);
       ended.recorded.catch(() => failed.abort());
     });
     end.catch(() => failed.abort());
@@ -62,11 +63,11 @@ export async function runOrders(
   // A lane whose work is done is free for others, however long the rest takes.
   const lanesFreed = [...lastInLane].map(async ([lane, last]) => {
     await Promise.allSettled([last]);
-    await Promise.allSettled(records.filter((one) => one.lane === lane).map(({ recorded }) => recorded));
+    await Promise.allSettled(records);
     lanes.release(lane);
   });
-  await Promise.all(lanesFreed);
-  const results = await Promise.allSettled([...ends.values(), ...records.map(({ recorded }) => recorded)]);
+  await Promise.allSettled(lanesFreed);
+  const results = await Promise.allSettled([...ends.values(), ...records]);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return runs;

@@ -9,7 +9,7 @@ import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type Sta
 import { filesOf, forgetEvidence } from './evidence.ts';
 import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
-import { compact, record, recordSoon, type Session } from './session.ts';
+import { compactInstant, record, recordSoon, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
 export interface RunOrder {
@@ -84,8 +84,11 @@ export async function runGroup(order: RunOrder, session: Session, halt?: AbortSi
   if (!complete || finished.outcome === 'interrupted') {
     return { run: endRecord(group, finished, session, counts), recorded: Promise.resolve() };
   }
-  const recorded = recordSoon(session, (state) => endChange(state, group, finished, session, counts));
-  tellEnd(group, finished, session);
+  const recorded = recordSoon(
+    session,
+    (state) => endChange(state, group, finished, session, counts),
+    () => tellEnd(group, finished, session),
+  );
   return { run: finished, recorded };
 }
 
@@ -211,7 +214,8 @@ export function endRecord(group: EndedGroup, run: RunRecord, session: Session, c
 
 /** What the end of a run changes, and the run as it counts. */
 function endChange(state: State, group: EndedGroup, run: RunRecord, session: Session, counts: boolean) {
-  const leases = Object.entries(state.leases ?? {}).filter(([lane]) => lane !== group.lane);
+  const isOver = (lane: string, lease: Lease) => lane === group.lane && lease.runId === run.id;
+  const leases = Object.entries(state.leases ?? {}).filter(([lane, lease]) => !isOver(lane, lease));
   const rest = { ...state, leases: Object.fromEntries(leases) };
   const line = { at: new Date().toISOString(), type: 'run-end', tick: session.tick, group: group.name } as const;
   if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }], run };
@@ -295,7 +299,7 @@ function nameScriptEvent(event: ScriptEvent) {
 
 /** Sorts by time and is unique: `20261122T160000-4f9a2c1b`. */
 function makeRunId(): string {
-  return `${compact(Date.now())}-${randomBytes(4).toString('hex')}`;
+  return `${compactInstant(Date.now())}-${randomBytes(4).toString('hex')}`;
 }
 
 function folderOf(group: string, runId: string, startedAt: string): string {

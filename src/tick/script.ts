@@ -240,11 +240,12 @@ function endOfResult(result: { exitCode?: number; signal?: string }): End {
 /** Waits, however long; false as soon as one of the signals is aborted. */
 function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
   const until = performance.now() + ms;
+  const signal = AbortSignal.any(signals);
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
     const end = (isOver: boolean) => {
       clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener('abort', stop);
+      signal.removeEventListener('abort', stop);
       resolve(isOver);
     };
     const stop = () => end(false);
@@ -253,8 +254,8 @@ function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
       if (rest <= 0) end(true);
       else timer = setTimeout(wait, Math.min(rest, longestTimer));
     };
-    if (signals.some(({ aborted }) => aborted)) return resolve(false);
-    for (const signal of signals) signal.addEventListener('abort', stop);
+    if (signal.aborted) return resolve(false);
+    signal.addEventListener('abort', stop);
     wait();
   });
 }

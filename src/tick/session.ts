@@ -43,13 +43,23 @@ export interface Change {
  * with it.
  */
 export function record(session: Recording, change: MakeChange): State {
-  const earlier = waiting.get(session.store)?.splice(0) ?? [];
+  const earlier = takeWaiting(session.store);
+  let isMade = false;
   try {
-    const state = write(session, [...earlier.map((one) => one.change), change]);
-    for (const { resolve } of earlier) resolve();
+    const state = write(session, [
+      ...earlier.map((one) => one.change),
+      (before) => {
+        const made = change(before);
+        isMade = true;
+        return made;
+      },
+    ]);
+    for (const { onRecorded } of earlier) onRecorded();
     return state;
   } catch (error) {
-    if (earlier.length > 0) writeAlone(session, earlier);
+    // What has happened is not lost for what can't be done after it, as long as nothing has been written of either.
+    if (isMade) for (const { onFailure } of earlier) onFailure(error);
+    else flush(session, earlier);
     throw error;
   }
 }
@@ -57,13 +67,19 @@ export function record(session: Recording, change: MakeChange): State {
 /**
  * As `record`, together with the change that comes next if one comes before this process turns to anything else: so the
  * end of a run and the start of the one that follows it take one write. Resolves when it is on the disk.
+ *
+ * @param tell is called at that very moment, before what comes next is begun
  */
-export function recordSoon(session: Recording, change: MakeChange): Promise<void> {
-  const line = waiting.get(session.store) ?? [];
-  waiting.set(session.store, line);
+export function recordSoon(session: Recording, change: MakeChange, tell: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    line.push({ change, resolve, reject });
-    setImmediate(() => writeAlone(session, line.splice(0)));
+    const onRecorded = () => {
+      tell();
+      resolve();
+    };
+    const queue = waiting.get(session.store) ?? [];
+    queue.push({ change, onRecorded, onFailure: reject });
+    waiting.set(session.store, queue);
+    setImmediate(() => flush(session, takeWaiting(session.store)));
   });
 }
 
@@ -72,25 +88,29 @@ type MakeChange = (state: State) => Change;
 
 interface Waiting {
   readonly change: MakeChange;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+  readonly onRecorded: () => void;
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** What goes with the next change, by the store that it goes into. */
 const waiting = new WeakMap<Store, Waiting[]>();
 
-/** What has happened is not lost for what could not be done after it. */
-function writeAlone(session: Recording, changes: readonly Waiting[]): void {
+function takeWaiting(store: Store): readonly Waiting[] {
+  return waiting.get(store)?.splice(0) ?? [];
+}
+
+function flush(session: Recording, changes: readonly Waiting[]): void {
   if (changes.length === 0) return;
   try {
     write(
       session,
       changes.map(({ change }) => change),
     );
-    for (const { resolve } of changes) resolve();
   } catch (error) {
-    for (const { reject } of changes) reject(error);
+    for (const { onFailure } of changes) onFailure(error);
+    return;
   }
+  for (const { onRecorded } of changes) onRecorded();
 }
 
 function write({ config, store }: Recording, changes: readonly MakeChange[]): State {
@@ -111,15 +131,15 @@ function write({ config, store }: Recording, changes: readonly MakeChange[]): St
 /** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */
 export function makeTickId(now: number): string {
   const random = Math.floor(Math.random() * 0x1000000);
-  return `${compact(now)}-${random.toString(16).padStart(6, '0')}`;
+  return `${compactInstant(now)}-${random.toString(16).padStart(6, '0')}`;
 }
 
 /** An instant (ms) to the second (UTC) for an id, which then sorts by time: `20261122T160000`. */
-export function compact(instant: number): string {
+export function compactInstant(instant: number): string {
   return isoOf(instant).replaceAll('-', '').replaceAll(':', '').slice(0, 15);
 }
 
-/** A clock that stands still while the machine sleeps, ms: it tells sleep from a trigger that did not come. */
+/** For the history, ms: what passed on this clock from tick to tick tells sleep from a trigger that did not come. */
 export function readAwake(): number {
   return Math.floor(readMonotonic());
 }

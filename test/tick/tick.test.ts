@@ -258,6 +258,44 @@ describe('lanes', () => {
     expect(workspace.ledger()).toEqual(['started', 'due']);
   });
 
+  it('are held until their own work is done, even if another lane can not be recorded', async () => {
+    const spoil =
+      'rm -f "$RHYTHM_OUTPUTS/master_scheduler_state.json.bak"; mkdir "$RHYTHM_OUTPUTS/master_scheduler_state.json.bak"';
+    const workspace = workspaceOf({
+      long: { every: '1d', lane: 'one', ...shell(`${note('long')}; ${gate('gate')}`) },
+      other: {
+        every: '1d',
+        lane: 'two',
+        scripts: [
+          { name: 'first', shell: `${gate('spoil')}; ${spoil}` },
+          { name: 'second', shell: note('second') },
+        ],
+      },
+      next: { every: '1d', lane: 'one', dependsOn: ['other'], ...shell(note('next')) },
+    });
+    makeGate(workspace, 'gate');
+    makeGate(workspace, 'spoil');
+    const tick = workspace.start(['tick']);
+    await workspace.ledgerHas('long');
+    release(workspace, 'spoil');
+    await expect.poll(() => workspace.read('outputs/locks/lane-two.lock'), patient).toBe('');
+    expect(workspace.read('outputs/locks/lane-one.lock')).toContain(`"pid":${tick.child.pid}`);
+
+    rmSync(join(workspace.folder, 'outputs/master_scheduler_state.json.bak'), { recursive: true });
+    release(workspace, 'gate');
+    const { code, stderr } = await tick.done;
+    expect([code, stderr]).toEqual([74, expect.stringContaining('master_scheduler_state.json.bak')]);
+    expect(workspace.state().groups?.long?.lastRun?.outcome).toBe('succeeded');
+    expect(workspace.ledger()).toEqual(['long']);
+  });
+
+  it('may be many', async () => {
+    const lanes = Array.from({ length: 12 }, (_, index) => `lane${index}`);
+    const groups = lanes.map((lane) => [lane, { every: '1d', lane, ...shell('sleep 0.3') }]);
+    const { code, stderr } = await workspaceOf(Object.fromEntries(groups)).rhythm();
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
   it('are free as soon as their own work is done, however long another lane takes', async () => {
     const workspace = workspaceOf({
       slow: { lane: 'slow', ...shell(`${note('slow')}; ${gate('gate')}`) },
