@@ -41,4 +41,8 @@ if (idle !== null) print(sayNothingDue(idle.said, idle.now));
 else if (asked !== null) {
   keepCompiled();
   void import('./plain.ts').then(({ tickPlainly }) => tickPlainly(asked));
-} else void import('./main.ts');
+} else {
+  // Before the program is loaded, for Node looks for the map of a file when it loads the file.
+  if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);
+  void import('./main.ts');
+}

@@ -150,6 +150,18 @@ describe('wrong usage', () => {
     expect([code, stdout, stderr.split('\n')[0]]).toEqual([2, '', message]);
   });
 
+  it('a defect is called one, and --verbose says where in the sources it lies', async () => {
+    const workspace = reportWorkspace();
+    workspace.write('defect.cjs', "process.geteuid = () => { throw new TypeError('broken'); };");
+    const env = { NODE_OPTIONS: `--require "${join(workspace.folder, 'defect.cjs').replaceAll('\\', '/')}"` };
+    const { code, stderr } = await workspace.rhythm(['tick'], { env });
+    const advice = 'run it again with --verbose and report what it prints';
+    expect([code, stderr]).toEqual([70, `rhythm: a defect of rhythm itself: broken; ${advice}\n`]);
+    const verbose = await workspace.rhythm(['tick', '--verbose'], { env });
+    expect(verbose.stderr).toMatch(/^rhythm: a defect of rhythm itself: TypeError: broken\n/);
+    expect(verbose.stderr).toMatch(/src[/\\]config[/\\]ownership\.ts:\d+:\d+\)\n/);
+  });
+
   it('a workspace without a configuration is told how to come by one', async () => {
     const workspace = makeWorkspace();
     const { code, stderr } = await workspace.rhythm();
