@@ -189,8 +189,11 @@ function settleScript(lease: Lease, group: LeasedGroup, { evidence, ended }: Fin
     outcome:
       ended ?? (evidence.isTimedOut ? 'timed-out' : hasTriesLeft ? 'interrupted' : (judged?.outcome ?? 'interrupted')),
     message:
-      judged?.message ??
-      (ended === null ? 'its tick died, and how it ended is not known' : 'its tick died; ended by the next one'),
+      ended !== null
+        ? (judged?.message ?? 'its tick died; ended by the next one')
+        : judged === null
+          ? 'its tick died, and how it ended is not known'
+          : judged.message,
     attempts: evidence.attempt ?? 0,
     startedAt: startedAt === null ? null : isoOf(startedAt),
     finishedAt: isoOf(exit?.at ?? Date.now()),

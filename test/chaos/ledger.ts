@@ -18,7 +18,21 @@ export interface Entry {
   readonly detail: number;
 }
 
+/**
+ * Leaves out what was noted as cut after its tick, alive still, had started the next attempt: it is not that one which
+ * was cut.
+ */
 export function parseLedger(text: string): Entry[] {
+  const latest = new Map<string, number>();
+  return parseLines(text).filter(({ kind, run, script, attempt }) => {
+    const key = `${run} ${script}`;
+    if (kind === 'cut') return latest.get(key) === attempt;
+    latest.set(key, attempt);
+    return true;
+  });
+}
+
+function parseLines(text: string): Entry[] {
   return text
     .split('\n')
     .slice(0, -1)
@@ -45,12 +59,12 @@ export function entryLine(kind: Entry['kind'], about: Partial<Entry> = {}): stri
 /** Far more than can run at once. */
 const latestExecutions = 10;
 
-/** The newest executions, by run and script, that have begun and may not have left their status. */
-export function openExecutions(entries: readonly Entry[]): [run: string, script: string][] {
+/** The newest executions that have begun and may not have left their status. */
+export function openExecutions(entries: readonly Entry[]): Pick<Entry, 'run' | 'script' | 'attempt'>[] {
   const last = new Map<string, Entry>();
   for (const entry of entries) if (entry.run !== '-') last.set(`${entry.run} ${entry.script}`, entry);
   const latest = [...last.values()].slice(-latestExecutions);
-  return latest.filter(({ kind }) => kind !== 'cut').map(({ run, script: name }) => [run, name]);
+  return latest.filter(({ kind }) => kind !== 'cut');
 }
 
 /** Lines of the history, as far as they are compared. */

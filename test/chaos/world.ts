@@ -314,9 +314,9 @@ export function makeWorld(chaos: Chaos, setup: Setup, template?: World): World {
   };
 
   function noteCut(): void {
-    for (const [run, name] of openExecutions(world.ledger())) {
-      if (hasStatus(outputs, run, name)) continue;
-      appendFileSync(join(folder, 'ledger'), entryLine('cut', { run, script: name }));
+    for (const { run, script, attempt } of openExecutions(world.ledger())) {
+      if (hasStatus(outputs, run, script)) continue;
+      appendFileSync(join(folder, 'ledger'), entryLine('cut', { run, script, attempt }));
     }
   }
 

@@ -349,10 +349,10 @@ describe('a tick that dies', () => {
     expect(JSON.parse(stdout).groups[0]).toMatchObject({ reason: 'resume-interrupted', outcome: 'succeeded' });
     expect(workspace.ledger()).toEqual(['one', 'two begins', 'two ends', 'three']);
     const { lastRun, interruptions } = workspace.state().groups?.g ?? {};
-    expect(lastRun?.scripts?.map(({ name, outcome }) => [name, outcome])).toEqual([
-      ['one', 'succeeded'],
-      ['two', 'succeeded'],
-      ['three', 'succeeded'],
+    expect(lastRun?.scripts?.map(({ name, outcome, message }) => [name, outcome, message])).toEqual([
+      ['one', 'succeeded', null],
+      ['two', 'succeeded', null],
+      ['three', 'succeeded', null],
     ]);
     expect(interruptions).toBe(0);
     expect(
