@@ -4,6 +4,7 @@ import { isBuiltin } from 'node:module';
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Loader, Message, Plugin } from 'esbuild';
+import { requireLater } from '../require.ts';
 import { ConfigError, type Problem } from './problems.ts';
 
 /** A configuration file and all that it imports, except packages, as one module, which exports it as `written`. */
@@ -36,7 +37,7 @@ let underway = 0;
  * bundled is a ConfigError that names file, line and column. Writes nothing.
  */
 export async function bundleConfig(file: string): Promise<Bundle> {
-  const { build, stop } = await import('esbuild');
+  const { build, stop } = loadBundler();
   const inputs = new Map<string, Bundle['inputs'][number]>(listTypeSettings(file).map((input) => [input.path, input]));
   underway++;
   try {
@@ -81,7 +82,7 @@ export async function bundleConfig(file: string): Promise<Bundle> {
 
 /** What esbuild objects to in a JSON text; empty where it finds nothing wrong. */
 export async function findJsonProblems(file: string, text: string): Promise<Problem[]> {
-  const { transform, stop } = await import('esbuild');
+  const { transform, stop } = loadBundler();
   underway++;
   try {
     await transform(text, { loader: 'json', sourcefile: basename(file), logLevel: 'silent' });
@@ -144,6 +145,11 @@ function placePrefix(path: string): string {
     ([key, value]) => `${places[key as keyof typeof places]} = ${JSON.stringify(value)}`,
   );
   return `const ${parts.join(', ')};`;
+}
+
+/** By `require`: an import of a CommonJS file has all of it searched for names first, which takes as long as to load it. */
+function loadBundler(): typeof import('esbuild') {
+  return requireLater('esbuild');
 }
 
 /** CommonJS parts ask for Node's modules through `require`, which a module does not have. */

@@ -106,14 +106,33 @@ export function parseCron(text: string): CalendarLine | CronProblem {
   };
 }
 
-/** Reads a time of day, `03:00` or `3:00`, 24 hours: the same beats as the cron line `0 3 * * *`. */
+const upTo = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+const eachDay: DayRule = {
+  daysOfMonth: upTo(1, 31),
+  lastDayOfMonth: false,
+  weekdays: upTo(0, 6),
+  nthWeekdays: [],
+  lastWeekdays: [],
+  either: false,
+};
+
+/**
+ * Reads a time of day, `03:00` or `3:00`, 24 hours: the same beats as the cron line `0 3 * * *`, without the library for
+ * those, which would be most of what it takes to read a small configuration anew.
+ */
 export function parseDaily(text: string): CalendarLine | CronProblem {
   const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text.trim()) ?? [];
   if (hour === undefined || minute === undefined) {
     return { problem: `"${text}" is not a time of day: write HH:MM, from 00:00 to 23:59` };
   }
-  const line = parseCron(`${minute} ${hour} * * *`);
-  return 'problem' in line ? line : { ...line, text: `${hour.padStart(2, '0')}:${minute}` };
+  return {
+    text: `${hour.padStart(2, '0')}:${minute}`,
+    minutes: [Number(minute)],
+    hours: [Number(hour)],
+    months: upTo(1, 12),
+    days: eachDay,
+    fixedTime: true,
+  };
 }
 
 function parseShorthand(line: string): CalendarLine | CronProblem {
