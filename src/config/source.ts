@@ -14,7 +14,6 @@ import { keepConfig, readText } from './kept.ts';
 import type { LoadedConfig } from './load.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
-import { resolveConfig } from './resolve.ts';
 
 /** A configuration that waits for something that never comes would else end the tick without a word. */
 const patience = 30_000;
@@ -31,7 +30,11 @@ export interface SourceConfig extends LoadedConfig {
 export async function readSource(file: string, cache: 'read' | 'write' | 'off'): Promise<SourceConfig> {
   const folder = dirname(file);
   refuseForeign([file], folder);
-  const { value, inputs, isFixed } = file.endsWith('.json') ? await readJson(file) : await readModule(file, cache);
+  // esbuild, a process of its own, works while the schema is loaded, which takes about as long.
+  const [{ value, inputs, isFixed }, { resolveConfig }] = await Promise.all([
+    file.endsWith('.json') ? readJson(file) : readModule(file, cache),
+    import('./resolve.ts'),
+  ]);
   const asked = recordAsked(describePlatform());
   const result = resolveConfig(value, { workspace: folder, file }, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
