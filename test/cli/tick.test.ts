@@ -150,18 +150,6 @@ describe('wrong usage', () => {
     expect([code, stdout, stderr.split('\n')[0]]).toEqual([2, '', message]);
   });
 
-  it('a defect is called one, and --verbose says where in the sources it lies', async () => {
-    const workspace = reportWorkspace();
-    workspace.write('defect.cjs', "process.geteuid = () => { throw new TypeError('broken'); };");
-    const env = { NODE_OPTIONS: `--require "${join(workspace.folder, 'defect.cjs').replaceAll('\\', '/')}"` };
-    const { code, stderr } = await workspace.rhythm(['tick'], { env });
-    const advice = 'run it again with --verbose and report what it prints';
-    expect([code, stderr]).toEqual([70, `rhythm: a defect of rhythm itself: broken; ${advice}\n`]);
-    const verbose = await workspace.rhythm(['tick', '--verbose'], { env });
-    expect(verbose.stderr).toMatch(/^rhythm: a defect of rhythm itself: TypeError: broken\n/);
-    expect(verbose.stderr).toMatch(/src[/\\]config[/\\]ownership\.ts:\d+:\d+\)\n/);
-  });
-
   it('a workspace without a configuration is told how to come by one', async () => {
     const workspace = makeWorkspace();
     const { code, stderr } = await workspace.rhythm();
@@ -181,4 +169,29 @@ describe('wrong usage', () => {
         .map((line) => line.split(':')[0]?.trim()),
     ).toEqual(['groups.a.every', 'groups.c.evry', 'groups.c', 'groups.b.dependsOn[0]']);
   });
+});
+
+it('a user without a home has ticks like any other', async () => {
+  const workspace = makeWorkspace();
+  workspace.configure({ groups: { a: { every: '1d', scripts: [{ name: 'only', shell: 'true' }] } } });
+  workspace.write('homeless.cjs', "require('node:os').homedir = () => { throw new Error('no entry for this user'); };");
+  const preload = `--require "${join(workspace.folder, 'homeless.cjs').replaceAll('\\', '/')}"`;
+  const env = { NODE_OPTIONS: preload, HOME: '', USERPROFILE: '', XDG_CACHE_HOME: '', LOCALAPPDATA: '' };
+  for (const said of ['Ran 1 of 1 groups: 1 succeeded.', 'Nothing is due']) {
+    const { code, stdout, stderr } = await workspace.rhythm([], { env });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain(said);
+  }
+});
+
+it('a defect is called one, and --verbose says where in the sources it lies', async () => {
+  const workspace = reportWorkspace();
+  workspace.write('defect.cjs', "process.geteuid = () => { throw new TypeError('broken'); };");
+  const env = { NODE_OPTIONS: `--require "${join(workspace.folder, 'defect.cjs').replaceAll('\\', '/')}"` };
+  const { code, stderr } = await workspace.rhythm(['tick'], { env });
+  const advice = 'run it again with --verbose and report what it prints';
+  expect([code, stderr]).toEqual([70, `rhythm: a defect of rhythm itself: broken; ${advice}\n`]);
+  const verbose = await workspace.rhythm(['tick', '--verbose'], { env });
+  expect(verbose.stderr).toMatch(/^rhythm: a defect of rhythm itself: TypeError: broken\n/);
+  expect(verbose.stderr).toMatch(/src[/\\]config[/\\]ownership\.ts:\d+:\d+\)\n/);
 });
