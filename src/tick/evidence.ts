@@ -11,7 +11,7 @@ import type { ProcessIdentity } from './process.ts';
 export interface Evidence {
   /** The attempt it is about; null where no script has been started. */
   readonly attempt: number | null;
-  /** The leader of the script's process group, which lives exactly as long as the script. */
+  /** The leader of the script's process group: its launcher, which lives as long as the script, and has written how that ended when it has. */
   readonly leader: ProcessIdentity | null;
   /** When it was started, in ms since the epoch. */
   readonly startedAt: number | null;
@@ -37,44 +37,6 @@ export interface ScriptFiles {
   readonly exit: string;
 }
 
-/** The wrapper's status where it could not write its pid and so did not start the script (EX_IOERR of sysexits.h). */
-export const notRecorded = 74;
-
-/**
- * The program that stands between rhythm and a script, for a POSIX shell; it uses builtins only, so that it works
- * whatever the script's PATH. Its arguments: the pid file, the exit file, the attempt, the boot, then the path
- * of the script's program and its arguments.
- *
- * It appends `<attempt> <pid> <boot> <start time>` before the script starts, and `<attempt> <status>` when it has ended;
- * a line that was cut short lacks its end. Its pid is the one of the process group's leader. Where its own start time
- * can't be read from /proc, ps tells it.
- *
- * Signals to the group are handled rather than ignored: the script would inherit that they are ignored. The shell runs
- * a handler only when the script has ended, so it outlives the script and still writes the status. The messages that
- * shells print about killed children go nowhere, while the script has the output, and nothing else, open; the subshell
- * is for dash, which would print them to the script's stderr. Its variables have names that no environment holds, since
- * assigning to a variable that came from there would change it for the script. As under cron, whose scripts a shell
- * starts as well, variables with names that a shell can't have (`my.name`) may get lost.
- */
-export const wrapper = `
-_rhythm_pid=$1 _rhythm_exit=$2 _rhythm_attempt=$3 _rhythm_boot=$4
-shift 4
-exec 3>&1 >/dev/null 2>&1
-_rhythm_field_22() { _rhythm_start=\${22}; }
-if [ -r "/proc/$$/stat" ]; then
-  read -r _rhythm_stat <"/proc/$$/stat"
-  _rhythm_field_22 $_rhythm_stat
-else
-  _rhythm_start=$(LC_ALL=C TZ=UTC /bin/ps -p $$ -o lstart=)
-fi
-printf '%s %s %s %s\\n' "$_rhythm_attempt" "$$" "$_rhythm_boot" "$_rhythm_start" >>"$_rhythm_pid" || exit ${notRecorded}
-trap : HUP INT QUIT TERM
-(exec "$@" >&3 2>&3 3>&-)
-_rhythm_status=$?
-printf '%s %s\\n' "$_rhythm_attempt" "$_rhythm_status" >>"$_rhythm_exit"
-exit "$_rhythm_status"
-`;
-
 const signalNames = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.signals)) {
   if (!signalNames.has(value)) signalNames.set(value, name);
@@ -88,15 +50,22 @@ export function filesOf(folder: string, number: number, scriptName: string): Scr
 }
 
 /**
- * Begins the evidence of an attempt: empties that of an earlier one and writes the instant, in ms since the epoch. Both
- * files are readable by the owner's group at most; the wrapper appends to them as they are. Neither is left empty, for
- * what is appended then lies in a block of the disk that the file has already: it finds room even where the disk has
- * filled up meanwhile. Throws a StorageError.
+ * Begins the evidence of an attempt, in place of that of an earlier one: the instant, in ms since the epoch, and who
+ * leads the process group of the script (null on Windows), which is to be started when this is written. Both files are readable by the
+ * owner's group at most; the launcher appends the status to the exit file as it is. That is not left empty, for what is
+ * appended then lies in a block of the disk that the file has already: it finds room even where the disk has filled up
+ * meanwhile. Throws a StorageError.
  */
-export function beginEvidence(files: ScriptFiles, instant: number): void {
+export function beginEvidence(
+  files: ScriptFiles,
+  attempt: number,
+  leader: ProcessIdentity | null,
+  instant: number,
+): void {
+  const told = leader === null ? '' : `${attempt} ${leader.pid} ${leader.boot} ${leader.startedAt}\n`;
   const contents = [
     [files.exit, '\n'],
-    [files.pid, `from ${instant}\n`],
+    [files.pid, `from ${instant}\n${told}`],
   ] as const;
   for (const [file, content] of contents) {
     try {
@@ -153,11 +122,11 @@ export function readEvidence(folder: string, number: number, scriptName: string)
 }
 
 /**
- * A shell's exit status told apart: 128 + n stands for the signal n if there is such a one (POSIX.1, Shell 2.8.2). A
- * script that itself exits with such a status can't be told from one that the signal ended.
+ * A shell's exit status told apart: 128 + n stands for the signal n if there is such a one (POSIX.1, Shell 2.8.2); ksh93
+ * says 256 + n, yash 384 + n. A script that itself exits with such a status can't be told from one that the signal ended.
  */
 export function endOf(status: number): End {
-  const signal = status > 128 ? signalNames.get(status - 128) : undefined;
+  const signal = status > 128 ? signalNames.get(status > 255 ? status & 127 : status - 128) : undefined;
   return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
 }
 

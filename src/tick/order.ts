@@ -2,6 +2,7 @@ import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { Lanes } from './lane.ts';
+import { makeLaunchers } from './launcher.ts';
 import { type RunOrder, runGroup } from './run.ts';
 import type { Session } from './session.ts';
 
@@ -28,6 +29,7 @@ export async function runOrders(
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
   const failed = new AbortController();
+  const launchers = makeLaunchers();
 
   const findBlockers = ({ group }: RunOrder) =>
     group.dependsOn.flatMap((dependency): Blocker[] => {
@@ -50,7 +52,7 @@ export async function runOrders(
         onSkip(order, [first, ...rest]);
         return;
       }
-      const ended = await runGroup(order, session, failed.signal);
+      const ended = await runGroup(order, session, launchers, failed.signal);
       if (ended === null) return;
       runs.set(group.name, ended.run);
       records.push(ended.recorded);
@@ -67,6 +69,7 @@ export async function runOrders(
     lanes.release(lane);
   });
   await Promise.allSettled(lanesFreed);
+  launchers.close();
   const results = await Promise.allSettled([...ends.values(), ...records]);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;

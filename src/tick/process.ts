@@ -55,6 +55,8 @@ export function isSame(identity: ProcessIdentity): boolean {
   );
 }
 
+let bootId: string | undefined;
+
 /**
  * What names the time since the machine was started: the kernel's boot id on Linux. Elsewhere the instant of the boot in
  * whole seconds since the epoch (`since-1763827200`), which moves when the clock is set; `isSame` allows for that, since start times are dates
@@ -62,8 +64,9 @@ export function isSame(identity: ProcessIdentity): boolean {
  */
 export function bootIdentity(): string {
   if (process.platform === 'linux') {
-    const id = readText('/proc/sys/kernel/random/boot_id')?.trim();
-    if (id) return id;
+    // No process outlives its boot.
+    bootId ??= readText('/proc/sys/kernel/random/boot_id')?.trim();
+    if (bootId) return bootId;
   }
   return `since-${Math.round(Date.now() / 1000 - uptime())}`;
 }
@@ -72,7 +75,12 @@ export function bootIdentity(): string {
 export function living(): ProcessEntry[] {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return ps(['-A']);
-  return [...processIds()].map(readStat).filter((entry) => entry !== null);
+  return describe(processIds());
+}
+
+/** Those of these processes that live, on Linux. */
+export function describe(pids: Iterable<number>): ProcessEntry[] {
+  return [...pids].map(readStat).filter((entry) => entry !== null);
 }
 
 /** The ids of all processes on Linux, at the cost of one listing; empty elsewhere. */

@@ -7,6 +7,7 @@ import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
 import { filesOf, forgetEvidence } from './evidence.ts';
+import type { Launchers } from './launcher.ts';
 import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
 import { compactInstant, record, recordSoon, type Session } from './session.ts';
@@ -36,7 +37,12 @@ export interface EndedRun {
  *
  * @param halt when aborted, no further script starts; the one that runs is left to end by itself
  */
-export async function runGroup(order: RunOrder, session: Session, halt?: AbortSignal): Promise<EndedRun | null> {
+export async function runGroup(
+  order: RunOrder,
+  session: Session,
+  launchers: Launchers,
+  halt?: AbortSignal,
+): Promise<EndedRun | null> {
   const { group } = order;
   const run = startRecord(order, session);
   if (run === null) return null;
@@ -63,7 +69,7 @@ export async function runGroup(order: RunOrder, session: Session, halt?: AbortSi
     session.teller.check();
     if (!isFirst) noteProgress(run.lease, script, scripts, group, session);
     isFirst = false;
-    const ended = await runOneScript(script, index + 1, order, run.lease, session);
+    const ended = await runOneScript(script, index + 1, order, run.lease, session, launchers);
     scripts.push(ended);
     if (stops(script, ended)) break;
   }
@@ -244,6 +250,7 @@ async function runOneScript(
   { group }: RunOrder,
   lease: Lease,
   { config, stop, hurry, onLine, teller: { emit } }: Session,
+  launchers: Launchers,
 ): Promise<ScriptRecord> {
   const about = { group: group.name, script: script.name };
   const isLogged = config.log.output === 'all';
@@ -259,6 +266,7 @@ async function runOneScript(
     redact: config.redact,
     stop,
     hurry,
+    launchers,
     ...(isLogged || onLine !== undefined
       ? {
           onLine: (text: string) => {

@@ -3,20 +3,10 @@ import type { Script } from '../config/config.ts';
 import { StorageError } from '../errors.ts';
 import type { Outcome, ScriptRecord } from '../state/schema.ts';
 import { seconds } from './event.ts';
-import {
-  beginEvidence,
-  type End,
-  endOf,
-  filesOf,
-  noteEnding,
-  notRecorded,
-  readEvidence,
-  type ScriptFiles,
-  statusOf,
-  wrapper,
-} from './evidence.ts';
+import { beginEvidence, type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
+import { type LauncherEnd, type Launchers, notOpened } from './launcher.ts';
 import { closeOutput, followLines, lastLines, type Output, openOutput, sealOutput, separate } from './output.ts';
-import { bootIdentity, identify, processIds } from './process.ts';
+import { identify, processIds } from './process.ts';
 import { findProgram } from './program.ts';
 import { secretsOf } from './redact.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
@@ -45,6 +35,8 @@ export interface ScriptOrder {
   /** Wants every line of the output as it appears, fit for a log. */
   readonly onLine?: (line: string) => void;
   readonly onEvent: (event: ScriptEvent) => void;
+  /** Those of the tick. */
+  readonly launchers: Launchers;
 }
 
 /** What happens while a script runs. */
@@ -177,49 +169,43 @@ async function runAttempt(
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
   const before = processIds();
-  beginEvidence(files, Date.now());
-  const { subprocess } = await start(order, attempt, path, files, output);
-  const { pid } = subprocess;
-  if (pid === undefined) {
-    const { code, originalMessage } = await subprocess;
-    const message = `could not be started (${code ?? originalMessage ?? 'unknown reason'})`;
+  const clock = performance.now();
+  const started = isPosix
+    ? await startByLauncher(order, attempt, path, files)
+    : await startAlone(order, attempt, path, files, output);
+  if ('obstacle' in started) {
+    const message = `could not be started (${started.obstacle})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
   }
+  const { pid, ended } = started;
   order.onEvent({ kind: 'started', pid, attempt });
 
   const over = new AbortController();
-  const ended = subprocess.then((result) => {
-    over.abort();
-    return result;
-  });
+  const heard = ended.finally(() => over.abort());
+  // Whoever waits for it gets the error; until then it must not count as unhandled.
+  heard.catch(() => undefined);
   const isLate = await hasPassed(script.timeout, stop, over.signal);
-  const leader = identify(pid);
+  const leader = over.signal.aborted ? null : identify(pid);
   // What has ended by itself keeps its outcome, even if we did not hear of it before the stop or the timeout.
-  if (over.signal.aborted || leader === null) {
-    const result = await ended;
+  if (leader === null || (isPosix && readEvidence(order.folder, order.number, script.name).exit !== null)) {
+    const end = await heard;
     // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
-    if (isPosix && result.signal !== undefined) await endTree({ leader: null, marks }, script.killAfter);
-    if (
-      result.exitCode === notRecorded &&
-      isPosix &&
-      readEvidence(order.folder, order.number, script.name).leader === null
-    ) {
-      throw new StorageError(`The file ${files.pid} can't be written: see to its folder and the disk.`);
-    }
-    const pids = await leftBehind(pid, marks, before);
+    if (end.isLost) await endTree({ leader: null, marks }, script.killAfter);
+    const pids = await leftBehind(pid, marks, before, performance.now() - clock);
+    started.leave(pids.length === 0);
     if (pids.length > 0) order.onEvent({ kind: 'left-behind', pids });
-    return { ...judgeEnd(script, endOfResult(result)), hasLeftBehind: pids.length > 0 };
+    return { ...judgeEnd(script, end), hasLeftBehind: pids.length > 0 };
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
   if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
-  const isRunning = () => subprocess.exitCode === null && subprocess.signalCode === null;
-  const remaining = await endTree({ leader, marks, isRunning }, script.killAfter, order.hurry);
+  const remaining = await endTree({ leader, marks, isRunning: started.isRunning }, script.killAfter, order.hurry);
   // A leader that hangs in the kernel is not waited for.
-  const end = remaining.includes(pid) ? { exitCode: null, signal: null } : endOfResult(await ended);
-  if (remaining.length > 0) subprocess.unref();
+  const { exitCode, signal } = remaining.includes(pid) ? { exitCode: null, signal: null } : await heard;
+  if (remaining.length > 0) started.abandon();
   const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
   const message = remaining.length === 0 ? what : `${what}, and these could not be ended: ${remaining.join(', ')}`;
-  return { ...end, outcome: isLate ? 'timed-out' : 'interrupted', message, hasLeftBehind: remaining.length > 0 };
+  const outcome = isLate ? 'timed-out' : 'interrupted';
+  return { exitCode, signal, outcome, message, hasLeftBehind: remaining.length > 0 };
 }
 
 /** What the script's own end means. */
@@ -230,11 +216,6 @@ export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): En
   }
   const message = end.signal === null ? `exited with code ${end.exitCode}` : `was ended by ${end.signal}`;
   return { ...end, outcome: 'failed', message };
-}
-
-function endOfResult(result: { exitCode?: number; signal?: string }): End {
-  if (result.exitCode === undefined) return { exitCode: null, signal: result.signal ?? null };
-  return isPosix ? endOf(result.exitCode) : { exitCode: result.exitCode, signal: null };
 }
 
 /** Waits, however long; false as soon as one of the signals is aborted. */
@@ -260,43 +241,128 @@ function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
   });
 }
 
-/** Spawns the script in a process group of its own, so that it and its children can be signalled together. */
-async function start(order: ScriptOrder, attempt: number, path: string, files: ScriptFiles, output: Output) {
+/** An attempt that has been started. */
+interface Started {
+  /** The leader of its process group. */
+  readonly pid: number;
+  readonly ended: Promise<ScriptEnd>;
+  isRunning(): boolean;
+  /** Is told, when it has ended by itself, whether nothing is left of it. */
+  leave(isAllGone: boolean): void;
+  /** Waits for its processes no longer. */
+  abandon(): void;
+}
+
+interface ScriptEnd extends End {
+  /** How the script ended is not known, and it may run still. */
+  readonly isLost: boolean;
+}
+
+/** Has a launcher start the script, as soon as its evidence is begun. */
+async function startByLauncher(
+  order: ScriptOrder,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+): Promise<Started | { readonly obstacle: string }> {
+  const { script } = order;
+  const launcher = await order.launchers.take(script.cwd, environmentOfLauncher(order));
+  if ('obstacle' in launcher) return { obstacle: tellLauncherEnd(launcher) };
+  try {
+    beginEvidence(files, attempt, launcher.leader, Date.now());
+  } catch (error) {
+    launcher.dismiss();
+    throw error;
+  }
+  const [, ...args] = script.argv;
+  const launched = launcher.launch({ path, args, variables: variablesOf(order, attempt), attempt, files });
+  const ended = launched.then(async (end): Promise<ScriptEnd> => {
+    if (end !== null) return { ...end, isLost: false };
+    const { exitCode, signal } = await launcher.ended;
+    if (exitCode === notOpened) {
+      throw new StorageError(`The output file ${files.log} can't be opened: see to its folder and the disk.`);
+    }
+    return { exitCode, signal, isLost: true };
+  });
+  return {
+    pid: launcher.leader.pid,
+    ended,
+    isRunning: launcher.isRunning,
+    leave: (isAllGone) => (isAllGone ? launcher.release() : launcher.dismiss()),
+    abandon: launcher.abandon,
+  };
+}
+
+function tellLauncherEnd({ obstacle, exitCode, signal }: LauncherEnd): string {
+  return obstacle ?? `/bin/sh ended by itself, with ${signal ?? `code ${exitCode}`}`;
+}
+
+/** Windows, where nothing is left on disk that a later tick could go by: spawns the script itself. */
+async function startAlone(
+  order: ScriptOrder,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+  output: Output,
+): Promise<Started | { readonly obstacle: string }> {
   // Imported here, for it costs a tick that has nothing to run too much.
   const { execa } = await import('./execa.ts');
   // Any descriptor will do; execa's types know those up to 9 only.
   const descriptor = output.descriptor as 9;
-  const [, ...args] = order.script.argv;
-  const wrapped = ['-c', wrapper, 'rhythm', files.pid, files.exit, String(attempt), bootIdentity(), path, ...args];
+  beginEvidence(files, attempt, null, Date.now());
+  const subprocess = execa(path, order.script.argv.slice(1), {
+    cwd: order.script.cwd,
+    env: environmentOf(order, attempt),
+    extendEnv: false,
+    stdio: ['ignore', descriptor, descriptor],
+    buffer: false,
+    // The tree is ended by ourselves; and a script has to outlive a tick that dies.
+    cleanup: false,
+    reject: false,
+    windowsHide: true,
+    // The line of a shell is passed on as it was written.
+    windowsVerbatimArguments: order.script.verbatim === true,
+  });
+  const { pid } = subprocess;
+  if (pid === undefined) {
+    const { code, originalMessage } = await subprocess;
+    return { obstacle: code ?? originalMessage ?? 'unknown reason' };
+  }
+  const ended = subprocess.then(({ exitCode, signal }): ScriptEnd => {
+    return { exitCode: exitCode ?? null, signal: signal ?? null, isLost: false };
+  });
   return {
-    subprocess: execa(isPosix ? '/bin/sh' : path, isPosix ? wrapped : args, {
-      cwd: order.script.cwd,
-      env: environmentOf(order, attempt),
-      extendEnv: false,
-      stdio: ['ignore', descriptor, descriptor],
-      buffer: false,
-      detached: isPosix,
-      // The tree is ended by ourselves; and a script has to outlive a tick that dies, so that its end is known.
-      cleanup: false,
-      reject: false,
-      windowsHide: true,
-      // Windows: the line of a shell is passed on as it was written.
-      windowsVerbatimArguments: order.script.verbatim === true,
-    }),
+    pid,
+    ended,
+    isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
+    leave: () => undefined,
+    abandon: () => subprocess.unref(),
   };
 }
 
-/** The tick's environment, then the script's, then what rhythm tells it, which neither can override. */
-function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
+/** What rhythm tells a script, which neither the tick's environment nor the script's can override. */
+function variablesOf(order: ScriptOrder, attempt: number): Record<string, string> {
   return {
-    ...process.env,
-    ...order.script.env,
-    RHYTHM_WORKSPACE: order.workspace,
-    RHYTHM_OUTPUTS: order.outputs,
     RHYTHM_GROUP: order.group,
     RHYTHM_SCRIPT: order.script.name,
     RHYTHM_RUN_ID: order.runId,
     RHYTHM_BEAT: order.beat ?? '',
     RHYTHM_ATTEMPT: String(attempt),
   };
+}
+
+function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
+  return { ...environmentOfLauncher(order), ...variablesOf(order, attempt) };
+}
+
+/**
+ * The tick's environment, then the script's, then what all scripts of a workspace are told: so launchers serve for more
+ * than one script. What tells of a script that this tick was started by is left out, for it tells of no script of ours.
+ */
+function environmentOfLauncher({ script, workspace, outputs }: ScriptOrder): NodeJS.ProcessEnv {
+  const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = {
+    ...process.env,
+    ...script.env,
+  };
+  return { ...environment, RHYTHM_WORKSPACE: workspace, RHYTHM_OUTPUTS: outputs };
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { carries, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
+import { carries, describe, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
 
 /** The processes of one attempt of a script. */
 export interface Tree {
@@ -22,6 +22,8 @@ const firstLook = 5;
 const lastLook = 250;
 /** How long, in ms, something that outlives its script may take to end before it counts as left behind. */
 const grace = 200;
+/** In less, ms, no system gives out so many process ids that one comes round again. */
+const quick = 1_000;
 
 /**
  * What marks the processes of an attempt. The script's name and the attempt are part of it, so that a process which an
@@ -50,20 +52,26 @@ export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal
 }
 
 /**
- * The processes that outlive a script which ended by itself. They get a moment to end, as the far end of a pipe needs
- * it. `before`: the ids of the processes that there were when the script started, which spares us to look into them; so
- * the usual case costs one listing.
+ * The processes that outlive a script which ended by itself, but for the leader of its group. They get a moment to end,
+ * as the far end of a pipe needs it. So the usual case costs one listing.
+ *
+ * @param before the ids of the processes that there were when the script started, which spares us to look into them
+ * @param duration how long it ran, ms: an id may be given out anew only when all others have been
  */
 export async function leftBehind(
   group: number,
   marks: readonly string[],
   before: ReadonlySet<number>,
+  duration: number,
 ): Promise<number[]> {
   if (process.platform === 'win32') return [];
+  const isQuick = process.platform === 'linux' && duration < quick;
   for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
-    const fresh = [...processIds()].filter((pid) => !before.has(pid) && carries(pid, marks));
-    const members = groupExists(group) ? living().filter((entry) => entry.group === group) : [];
-    const left = new Set([...members.map((entry) => entry.pid), ...fresh]);
+    const fresh = [...processIds()].filter((pid) => !before.has(pid) && pid !== group);
+    const marked = fresh.filter((pid) => carries(pid, marks));
+    const entries = groupExists(group) ? (isQuick ? describe(fresh) : living()) : [];
+    const members = entries.filter((entry) => entry.group === group && entry.pid !== group);
+    const left = new Set([...members.map((entry) => entry.pid), ...marked]);
     if (left.size === 0 || waited >= grace) return [...left].sort((a, b) => a - b);
     await sleep(wait);
   }

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Script } from '../../src/config/config.ts';
+import { makeLaunchers } from '../../src/tick/launcher.ts';
 import type { ScriptEvent, ScriptOrder } from '../../src/tick/script.ts';
 
 /** A temporary workspace with a run's folder, and jobs in it. */
@@ -25,6 +26,7 @@ export function makeWorkbench(): Workbench {
   const runFolder = join(folder, 'outputs', 'runs', 'r');
   mkdirSync(runFolder, { recursive: true });
   const events: ScriptEvent[] = [];
+  const launchers = makeLaunchers();
   const path = (name: string) => join(folder, name);
   const job: Workbench['job'] = (script, rest) => ({
     script: {
@@ -50,6 +52,7 @@ export function makeWorkbench(): Workbench {
     redact: [],
     stop: new AbortController().signal,
     onEvent: (event) => events.push(event),
+    launchers,
     ...rest,
   });
   return {
@@ -66,7 +69,10 @@ export function makeWorkbench(): Workbench {
     read: (name) => readFileSync(path(name), 'utf8'),
     job,
     sh: (text, script, rest) => job({ argv: ['sh', '-c', text], ...script }, rest),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove() {
+      launchers.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

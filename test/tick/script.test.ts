@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { endOf, filesOf, noteEnding, readEvidence, statusOf, wrapper } from '../../src/tick/evidence.ts';
-import { identify, isSame, living, type ProcessIdentity } from '../../src/tick/process.ts';
+import { endOf, filesOf, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
+import { identify, isSame, living } from '../../src/tick/process.ts';
 import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
 import { letThrough } from '../rig.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
@@ -335,7 +335,7 @@ describe('a tick that is told to stop', () => {
     const onEvent = (event: { kind: string }) => {
       if (event.kind !== 'started') return;
       // The tick does not hear of the end before it is told to stop, for this does not let go of it.
-      while (evidence().exit === null || isSame(evidence().leader as ProcessIdentity));
+      while (evidence().exit === null);
       stop.abort();
     };
     expect(await runScript(bench.sh('exit 3', {}, { stop: stop.signal, onEvent }))).toMatchObject({
@@ -361,6 +361,51 @@ describe('a tick that is told to stop', () => {
     await runScript(bench.sh('echo two'));
     expect(bench.read(logFile())).toBe('one\n--- resumed ---\ntwo\n');
     expect(evidence()).toMatchObject({ attempt: 1, exit: { exitCode: 0 } });
+  });
+});
+
+describe('scripts that follow each other', () => {
+  const leaders = () => bench.events.flatMap((event) => (event.kind === 'started' ? [event.pid] : []));
+
+  it.runIf(process.platform === 'linux')('are started by one launcher where they have all in common', async () => {
+    await runScript(bench.sh('exit 1', { retries: 1 }));
+    await runScript(bench.sh('true', { name: 'next' }, { number: 2 }));
+    await runScript(bench.sh('true', { env: { OTHER: '1' } }, { number: 3 }));
+    await runScript(bench.sh('true', { cwd: bench.runFolder }, { number: 4 }));
+    const [first, again, next, otherEnvironment, otherFolder] = leaders();
+    expect([again, next]).toEqual([first, first]);
+    expect(new Set([first, otherEnvironment, otherFolder]).size).toBe(3);
+  });
+
+  it('share no launcher where one left processes behind, or signalled its whole group', async () => {
+    await runScript(bench.sh('sleep 60 & echo $! >left'));
+    const left = Number(bench.read('left'));
+    onTestFinished(() => void process.kill(left, 'SIGKILL'));
+    expect(bench.events).toContainEqual({ kind: 'left-behind', pids: [left] });
+    expect(await runScript(bench.sh('trap "exit 3" TERM; kill -s TERM 0', { name: 'second' }))).toMatchObject({
+      exitCode: 3,
+    });
+    expect(await runScript(bench.sh('kill -s KILL 0', { name: 'third' }))).toMatchObject({
+      outcome: 'failed',
+      signal: 'SIGKILL',
+    });
+    await runScript(bench.sh('true'));
+    expect(new Set(leaders()).size).toBe(4);
+    expect(identify(left)).not.toBeNull();
+  });
+
+  it('are told nothing of each other, nor of a script that the tick was started by', async () => {
+    vi.stubEnv('RHYTHM_RUN_ID', 'outer');
+    vi.stubEnv('RHYTHM_ATTEMPT', '7');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    await runScript(bench.sh('export LEFT=1; umask 0; cd /; trap "" TERM; exec 5>&1'));
+    const job = bench.sh('env; umask; pwd; trap; tr "\\0" "\\n" <"/proc/$PPID/environ"', {}, { number: 2 });
+    expect(await runScript(job)).toMatchObject({ outcome: 'succeeded' });
+    const lines = bench.read(logFile(2)).split('\n');
+    expect(lines).toContain(`RHYTHM_RUN_ID=${job.runId}`);
+    expect(lines).toContain(bench.folder);
+    expect(lines.filter((line) => /^LEFT=|^0+$|^trap|=outer$|_rhythm_|^OLDPWD=\/$/.test(line))).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('RHYTHM_ATTEMPT'))).toEqual(['RHYTHM_ATTEMPT=1']);
   });
 });
 
@@ -414,13 +459,17 @@ describe('the evidence', () => {
 
   it('holds the status of a script whose tick was killed', async () => {
     const [ready, go] = [pipe('ready'), pipe('go')];
-    const source = pathToFileURL(join(import.meta.dirname, '../../src/tick/script.ts')).href;
+    const [source, launchers] = ['script', 'launcher'].map(
+      (name) => pathToFileURL(join(import.meta.dirname, `../../src/tick/${name}.ts`)).href,
+    );
     const job = bench.sh('echo $$ >ready; read x <go; echo done; exit 7');
     const program = bench.write(
       'tick.mjs',
-      `import { runScript } from ${JSON.stringify(source)};
+      `import { makeLaunchers } from ${JSON.stringify(launchers)};
+       import { runScript } from ${JSON.stringify(source)};
        const job = ${JSON.stringify(job)};
-       await runScript({ ...job, stop: new AbortController().signal, onEvent() {} });`,
+       const { signal: stop } = new AbortController();
+       await runScript({ ...job, stop, onEvent() {}, launchers: makeLaunchers() });`,
     );
     const loader = import.meta.resolve('tsx');
     const tick = spawn(process.execPath, ['--import', loader, program], { stdio: 'inherit' });
@@ -464,39 +513,15 @@ describe('the evidence', () => {
     expect(filesOf('/r', 3, 'x'.repeat(500)).exit.length).toBeLessThan(120);
   });
 
-  const shells = [['dash'], ['bash', '--posix'], ['busybox', 'sh']].filter(([shell = '']) =>
-    (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, shell))),
-  );
-  test.each(shells)('is written by %s too, through signals to the group', async (...shell) => {
-    const ready = pipe('ready');
-    const [program = '', ...options] = shell;
-    // Ready is only what has begun another program: a shell's child has the shell's handlers until then.
-    const text = "trap 'echo heard; exit 11' TERM; sh -c 'echo >ready; exec sleep 60' & wait";
-    const files = filesOf(bench.runFolder, 1, 'it');
-    const args = [...options, '-c', wrapper, 'rhythm', files.pid, files.exit, '4', 'boot', '/bin/sh', '-c', text];
-    const child = spawn(program, args, { cwd: bench.folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    child.stdout.on('data', (data) => (output += data));
-    child.stderr.on('data', (data) => (output += data));
-    const code = new Promise((resolve) => child.once('close', resolve));
-    await readFile(ready);
-    const { leader } = evidence();
-    expect(leader).toMatchObject({ pid: child.pid, startedAt: identify(child.pid ?? 0)?.startedAt });
-    for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.kill(leader?.pid ?? 0, signal);
-    process.kill(-(child.pid ?? 0), 'SIGTERM');
-    expect(await code).toBe(11);
-    expect(output).toBe('heard\n');
-    expect(evidence()).toMatchObject({ attempt: 4, exit: { exitCode: 11 } });
+  it('is demanded: a script that could not be recorded does not start', async () => {
+    mkdirSync(filesOf(bench.runFolder, 1, 'it').pid);
+    await expect(runScript(bench.sh('echo started >started'))).rejects.toThrow(/can't be written/);
+    expect(existsSync(bench.path('started'))).toBe(false);
   });
 
-  test('is demanded: a script that could not be recorded does not start', async () => {
-    const files = filesOf(bench.runFolder, 1, 'it');
-    mkdirSync(files.pid);
-    await expect(runScript(bench.sh('echo started'))).rejects.toThrow(/can't be written/);
-    const args = ['-c', wrapper, 'rhythm', files.pid, files.exit, '1', 'boot', '/bin/sh', '-c', 'echo started'];
-    const child = spawn('/bin/sh', args, { stdio: ['ignore', 'pipe', 'ignore'] });
-    const output = await child.stdout.toArray();
-    expect(output).toEqual([]);
+  it('is read as signals also where a shell has other statuses for them', () => {
+    // ksh93 and yash.
+    expect([endOf(256 + 15), endOf(384 + 9)].map(({ signal }) => signal)).toEqual(['SIGTERM', 'SIGKILL']);
   });
 });
 

@@ -85,13 +85,16 @@ describe('ending a tree', () => {
 });
 
 describe('what outlives its script', () => {
-  it('is found in its group and, on Linux, in sessions of its own', async () => {
+  it.each([
+    ['after a moment', 10],
+    ['after long', 3_600_000],
+  ])('is found in its group and, on Linux, in sessions of its own, %s', async (_, duration) => {
     const before = processIds();
     const marks = marksOf(newRun(), 'it', 1);
     const { child, pids } = await spawnGroup('env -i sleep 60 & a=$!; setsid sleep 60 & echo $a $!', marks);
     if (child.exitCode === null) await once(child, 'exit');
     const expected = isLinux ? pids : pids.slice(0, 1);
-    expect(await leftBehind(child.pid as number, marks, before)).toEqual(expected.sort((a, b) => a - b));
+    expect(await leftBehind(child.pid as number, marks, before, duration)).toEqual(expected.sort((a, b) => a - b));
     expect(alive(pids)).toEqual(pids);
   });
 
@@ -99,7 +102,7 @@ describe('what outlives its script', () => {
     const child = spawn('true', { detached: true });
     await once(child, 'exit');
     const clock = performance.now();
-    expect(await leftBehind(child.pid as number, marksOf(newRun(), 'it', 1), processIds())).toEqual([]);
+    expect(await leftBehind(child.pid as number, marksOf(newRun(), 'it', 1), processIds(), 0)).toEqual([]);
     expect(performance.now() - clock).toBeLessThan(200);
   });
 });

@@ -1,0 +1,188 @@
+import type { Socket } from 'node:net';
+import { type End, endOf, type ScriptFiles } from './evidence.ts';
+import { identify, type ProcessIdentity } from './process.ts';
+
+/** What a launcher is to start, and where to. */
+export interface Launch {
+  /** Of the program, absolute. */
+  readonly path: string;
+  readonly args: readonly string[];
+  /** What the script has in its environment beyond what its launcher has; their names are such as a shell can have. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly attempt: number;
+  readonly files: ScriptFiles;
+}
+
+/**
+ * A shell that starts scripts, one after another, and leaves their status on disk without the help of the tick. It leads
+ * the process group of what it starts, and lives as long as that, whatever becomes of the tick.
+ */
+export interface Launcher {
+  readonly leader: ProcessIdentity;
+  /** Starts a script; answers how it ended, or null where the launcher ended without having told. */
+  launch(order: Launch): Promise<End | null>;
+  /** How the launcher itself ended. */
+  readonly ended: Promise<LauncherEnd>;
+  isRunning(): boolean;
+  /** Keeps it for the next script, where it can be: nothing of the last one may be left in its group. */
+  release(): void;
+  /** Lets it go: it ends when what it has started has ended. */
+  dismiss(): void;
+  /** Lets it go, and this process does not wait for it. */
+  abandon(): void;
+}
+
+export interface LauncherEnd {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** Why it could not be started: the system's word for it. */
+  readonly obstacle: string | null;
+}
+
+/** The launchers of one tick. */
+export interface Launchers {
+  /** One that is free, or else a new one; its end where that can't be started. */
+  take(cwd: string, environment: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
+  /** Dismisses those that are free. */
+  close(): void;
+}
+
+/** The status of a launcher that could not open the output and so did not start the script (EX_IOERR of sysexits.h). */
+export const notOpened = 74;
+
+/**
+ * What a launcher does before its first order, for a POSIX shell that reads its orders from stdin. It uses builtins only,
+ * so that it works whatever the script's PATH.
+ *
+ * Signals to the group are handled rather than ignored: the script would inherit that they are ignored. The shell runs
+ * a handler only when the script has ended, so it outlives the script and still writes the status; then it tells that it
+ * goes, and goes. The messages that shells print about killed children go nowhere. Its variables have names that no
+ * environment holds, since assigning to a variable that came from there would change it for the script. As under cron,
+ * whose scripts a shell starts as well, variables with names that a shell can't have (`my.name`) may get lost.
+ */
+export const preparation = `_rhythm_over=
+trap '_rhythm_over=1' HUP INT QUIT TERM
+_rhythm_end() {
+  _rhythm_status=$?
+  exec 3>&-
+  printf '%s %s\\n' "$2" "$_rhythm_status" >>"$1"
+  _rhythm_last=$_rhythm_over
+  printf '%s %s\\n' "$_rhythm_status" "$_rhythm_last"
+  [ -z "$_rhythm_last" ] || exit "$_rhythm_status"
+}
+`;
+
+/**
+ * An order to a launcher: one compound command, which a shell runs only when it has read all of it, so that an order cut
+ * short by the death of the tick starts nothing. The script has its output, and nothing else, open. Its status is
+ * appended to the exit file as `<attempt> <status>`; a line that was cut short lacks its end.
+ */
+export function wordOrder({ path, args, variables, attempt, files }: Launch): string {
+  const exports = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}`);
+  const program = [path, ...args].map(quote).join(' ');
+  const script = `(export ${exports.join(' ')}; exec ${program} </dev/null >&3 2>&3 3>&-)`;
+  return `{ command exec 3>>${quote(files.log)} || exit ${notOpened}; ${script}; _rhythm_end ${quote(files.exit)} ${attempt}; }\n`;
+}
+
+/**
+ * The launchers of a tick, started as they are needed. To start a program from a small shell costs half of what it costs
+ * from a process as large as this, so on Linux one that has done its work is kept for the next script in the same folder
+ * with the same environment. Elsewhere each serves for one script only: what is left in the group of one that lives
+ * could not be told at little cost.
+ */
+export function makeLaunchers(): Launchers {
+  const free = new Map<string, Launcher[]>();
+  const isKept = process.platform === 'linux';
+  return {
+    async take(cwd, environment) {
+      const key = JSON.stringify([cwd, environment]);
+      const found = free.get(key)?.pop();
+      if (found?.isRunning()) return found;
+      const keep = (launcher: Launcher) => {
+        const others = free.get(key);
+        if (others === undefined) free.set(key, [launcher]);
+        else others.push(launcher);
+      };
+      return startLauncher(cwd, environment, isKept ? keep : null);
+    },
+    close() {
+      for (const launcher of [...free.values()].flat()) launcher.dismiss();
+      free.clear();
+    },
+  };
+}
+
+async function startLauncher(
+  cwd: string,
+  environment: NodeJS.ProcessEnv,
+  keep: ((launcher: Launcher) => void) | null,
+): Promise<Launcher | LauncherEnd> {
+  // Imported here, for it costs a tick that has nothing to run too much.
+  const { execa } = await import('./execa.ts');
+  const subprocess = execa('/bin/sh', ['-s', 'rhythm'], {
+    cwd,
+    env: environment,
+    extendEnv: false,
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    encoding: 'buffer',
+    buffer: false,
+    // The leader of a process group, so that a script and its children can be signalled together.
+    detached: true,
+    // The tree is ended by ourselves; and a script has to outlive a tick that dies, so that its end is known.
+    cleanup: false,
+    reject: false,
+  });
+  let told = '';
+  let settle: (end: End | null) => void = () => undefined;
+  let isOver = false;
+  const ended = subprocess.then(({ exitCode, signal, code, originalMessage }): LauncherEnd => {
+    isOver = true;
+    settle(null);
+    const obstacle = subprocess.pid === undefined ? (code ?? originalMessage ?? 'unknown reason') : null;
+    return { exitCode: exitCode ?? null, signal: signal ?? null, obstacle };
+  });
+  const leader = subprocess.pid === undefined ? null : identify(subprocess.pid);
+  if (leader === null) return ended;
+  // One that has ended does not take orders any more; that is told by its end.
+  subprocess.stdin.on('error', () => undefined);
+  const tell = (text: string) => void subprocess.stdin.write(text);
+  const dismiss = () => void subprocess.stdin.end();
+  subprocess.stdout.on('data', (chunk: Buffer) => {
+    told += chunk.toString('latin1');
+    const [line, rest] = told.split('\n');
+    if (line === undefined || rest === undefined) return;
+    told = rest;
+    const [status, last] = line.split(' ');
+    isOver ||= last !== '';
+    settle(endOf(Number(status)));
+  });
+  tell(preparation);
+  const launcher: Launcher = {
+    leader,
+    ended,
+    isRunning: () => !isOver,
+    launch(order) {
+      const end = new Promise<End | null>((resolve) => {
+        settle = resolve;
+      });
+      tell(wordOrder(order));
+      if (keep !== null) return end;
+      dismiss();
+      return end.then((known) => ended.then(() => known));
+    },
+    release: () => (keep === null || isOver ? dismiss() : keep(launcher)),
+    dismiss,
+    abandon() {
+      dismiss();
+      for (const part of [subprocess, subprocess.stdin as Socket, subprocess.stdout as unknown as Socket]) part.unref();
+    },
+  };
+  return launcher;
+}
+
+/** A word as a POSIX shell reads it back. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
