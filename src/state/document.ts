@@ -11,14 +11,13 @@ export interface StateDocument {
    * @param text its `textOf`
    * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
    */
-  replaceBy(state: State, text: Buffer, beforeReplacing: () => void): void;
+  replaceBy(text: Buffer, beforeReplacing: () => void): void;
 }
 
 /** What the class really offers: it declares as private the methods that have to be replaced. */
 interface OpenConf {
   readonly path: string;
-  store: State;
-  _write(state: State): void;
+  _write(): void;
   _ensureDirectory(): void;
 }
 const OpenConf = Conf as unknown as new (options: Options<State>) => OpenConf;
@@ -31,10 +30,11 @@ class HardenedConf extends OpenConf implements StateDocument {
   private text: Buffer = Buffer.alloc(0);
   private beforeReplacing = (): void => undefined;
 
-  replaceBy(state: State, text: Buffer, beforeReplacing: () => void): void {
+  replaceBy(text: Buffer, beforeReplacing: () => void): void {
     this.text = text;
     this.beforeReplacing = beforeReplacing;
-    this.store = state;
+    // Not by the setter of `store`: that reads the whole file first, for a key of conf's own that no state has.
+    this._write();
   }
 
   override _write(): void {

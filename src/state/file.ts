@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fchownSync,
   fstatSync,
   fsyncSync,
@@ -72,7 +73,7 @@ export function keepCopy(path: string, copy: string): void {
     linkSync(path, temporary);
     replace(temporary, copy);
     // POSIX: a rename between two names of one file does nothing, and leaves both.
-    removeIfThere(temporary);
+    if (existsSync(temporary)) removeIfThere(temporary);
   } catch {
     removeIfThere(temporary);
     const content = readBytes(path);

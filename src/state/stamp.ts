@@ -40,8 +40,10 @@ export function readPulse(outputs: string): number | null {
 
 /** From here on whatever comes starts Node. */
 export function removeNext(outputs: string): void {
+  const next = join(outputs, stampFiles.next);
   try {
-    unlinkSync(join(outputs, stampFiles.next));
+    // Most have none, and an error would cost more than the look.
+    if (existsSync(next)) unlinkSync(next);
   } catch {
     // There was none. Or the folder can't be written: then neither can the state, and a newer state counts by its time.
   }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { StorageError } from '../errors.ts';
 import { findFault } from './check.ts';
 import type { StateDocument } from './document.ts';
@@ -58,13 +58,11 @@ export async function openStore({
   let document: StateDocument | undefined;
   let isSwept = false;
   /** What was written last: as long as the file has it still, it need not be read anew. */
-  let written: { readonly bytes: Buffer; readonly state: State } | undefined;
+  let written: { readonly bytes: Buffer; readonly state: State; readonly mark: string } | undefined;
 
   function look(): Recalled {
-    if (written === undefined) return recall(outputs);
-    const bytes = readBytes(path);
-    if (bytes === null || !bytes.equals(written.bytes)) return recall(outputs);
-    return { state: written.state, bytes, isGood: true, trouble: null };
+    if (written === undefined || markOf(path) !== written.mark) return recall(outputs);
+    return { state: written.state, bytes: written.bytes, isGood: true, trouble: null };
   }
 
   function updateState(change: (state: State) => State): State {
@@ -84,11 +82,11 @@ export async function openStore({
       document ??= openDocument(path);
       // What a guarded trigger goes by was reckoned from the old state.
       removeNext(outputs);
-      document.replaceBy(next, text, () => {
+      document.replaceBy(text, () => {
         if (isGood) keepCopy(path, copyPath(outputs));
         if (aside !== null) setAside(path, aside);
       });
-      written = { bytes: text, state: next };
+      written = { bytes: text, state: next, mark: markOf(path) };
       if (trouble !== null) notices.push(`${trouble}.${aside === null ? '' : ` The file was set aside as ${aside}.`}`);
       return next;
     } finally {
@@ -98,6 +96,15 @@ export async function openStore({
   }
 
   return { path, readState: () => readState(outputs), updateState };
+}
+
+/**
+ * What tells a file from any that is put in its place, and from itself once it is written to: its copy keeps its inode
+ * from being given out anew, and the kernel sets the time of the last change, in nanoseconds, which nobody else can.
+ */
+function markOf(path: string): string {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? '' : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
 }
 
 function lockState(outputs: string): Lock {

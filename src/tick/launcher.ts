@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { type End, endOf, type ScriptFiles } from './evidence.ts';
-import { identify, type ProcessIdentity } from './process.ts';
+import { identify, type ProcessIdentity, processIds } from './process.ts';
 
 /** What a launcher is to start, and where to. */
 export interface Launch {
@@ -19,13 +20,19 @@ export interface Launch {
  */
 export interface Launcher {
   readonly leader: ProcessIdentity;
+  /** The ids of the processes that there were before its next script, on Linux. */
+  readonly before: ReadonlySet<number>;
   /** Starts a script; answers how it ended, or null where the launcher ended without having told. */
   launch(order: Launch): Promise<End | null>;
   /** How the launcher itself ended. */
   readonly ended: Promise<LauncherEnd>;
   isRunning(): boolean;
-  /** Keeps it for the next script, where it can be: nothing of the last one may be left in its group. */
-  release(): void;
+  /**
+   * Keeps it for the next script, where it can be: nothing of the last one may be left in its group.
+   *
+   * @param present the ids of the processes that there are now, which spares another look
+   */
+  release(present: ReadonlySet<number>): void;
   /** Lets it go: it ends when what it has started has ended. */
   dismiss(): void;
   /** Lets it go, and this process does not wait for it. */
@@ -41,8 +48,16 @@ export interface LauncherEnd {
 
 /** The launchers of one tick. */
 export interface Launchers {
-  /** One that is free, or else a new one; its end where that can't be started. */
-  take(cwd: string, environment: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
+  /**
+   * The tick's own environment, but for what tells of a script that this tick was started by: that tells of none of ours.
+   */
+  readonly environment: Readonly<NodeJS.ProcessEnv>;
+  /**
+   * One that is free, or else a new one; its end where that can't be started.
+   *
+   * @param own what it has in its environment beyond the tick's
+   */
+  take(cwd: string, own: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
   /** Dismisses those that are free. */
   close(): void;
 }
@@ -93,9 +108,12 @@ export function wordOrder({ path, args, variables, attempt, files }: Launch): st
 export function makeLaunchers(): Launchers {
   const free = new Map<string, Launcher[]>();
   const isKept = process.platform === 'linux';
+  // A copy, for each look into the environment itself is a call into the system's library.
+  const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = process.env;
   return {
-    async take(cwd, environment) {
-      const key = JSON.stringify([cwd, environment]);
+    environment,
+    async take(cwd, own) {
+      const key = JSON.stringify([cwd, own]);
       const found = free.get(key)?.pop();
       if (found?.isRunning()) return found;
       const keep = (launcher: Launcher) => {
@@ -103,7 +121,7 @@ export function makeLaunchers(): Launchers {
         if (others === undefined) free.set(key, [launcher]);
         else others.push(launcher);
       };
-      return startLauncher(cwd, environment, isKept ? keep : null);
+      return startLauncher(cwd, { ...environment, ...own }, isKept ? keep : null);
     },
     close() {
       for (const launcher of [...free.values()].flat()) launcher.dismiss();
@@ -112,44 +130,43 @@ export function makeLaunchers(): Launchers {
   };
 }
 
-async function startLauncher(
+function startLauncher(
   cwd: string,
   environment: NodeJS.ProcessEnv,
   keep: ((launcher: Launcher) => void) | null,
-): Promise<Launcher | LauncherEnd> {
-  // Imported here, for it costs a tick that has nothing to run too much.
-  const { execa } = await import('./execa.ts');
-  const subprocess = execa('/bin/sh', ['-s', 'rhythm'], {
+): Launcher | Promise<LauncherEnd> {
+  // By Node itself: of what execa does for a process nothing is wanted here, and to load it takes as long as a tick at
+  // rest takes in all.
+  const subprocess = spawn('/bin/sh', ['-s', 'rhythm'], {
     cwd,
     env: environment,
-    extendEnv: false,
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'ignore',
-    encoding: 'buffer',
-    buffer: false,
-    // The leader of a process group, so that a script and its children can be signalled together.
+    stdio: ['pipe', 'pipe', 'ignore'],
+    // The leader of a process group, so that a script and its children can be signalled together; and it has to outlive
+    // a tick that dies.
     detached: true,
-    // The tree is ended by ourselves; and a script has to outlive a tick that dies, so that its end is known.
-    cleanup: false,
-    reject: false,
   });
+  const { pid, stdin, stdout } = subprocess;
   let told = '';
   let settle: (end: End | null) => void = () => undefined;
   let isOver = false;
-  const ended = subprocess.then(({ exitCode, signal, code, originalMessage }): LauncherEnd => {
-    isOver = true;
-    settle(null);
-    const obstacle = subprocess.pid === undefined ? (code ?? originalMessage ?? 'unknown reason') : null;
-    return { exitCode: exitCode ?? null, signal: signal ?? null, obstacle };
+  let obstacle: string | null = null;
+  let before: ReadonlySet<number> = processIds();
+  subprocess.on('error', (error: NodeJS.ErrnoException) => {
+    obstacle = error.code ?? error.message;
   });
-  const leader = subprocess.pid === undefined ? null : identify(subprocess.pid);
+  // When all that it has told has been read.
+  const ended = new Promise<LauncherEnd>((resolve) => {
+    subprocess.on('close', (exitCode, signal) => {
+      isOver = true;
+      settle(null);
+      resolve(obstacle === null ? { exitCode, signal, obstacle } : { exitCode: null, signal: null, obstacle });
+    });
+  });
+  const leader = pid === undefined ? null : identify(pid);
   if (leader === null) return ended;
   // One that has ended does not take orders any more; that is told by its end.
-  subprocess.stdin.on('error', () => undefined);
-  const tell = (text: string) => void subprocess.stdin.write(text);
-  const dismiss = () => void subprocess.stdin.end();
-  subprocess.stdout.on('data', (chunk: Buffer) => {
+  stdin.on('error', () => undefined);
+  stdout.on('data', (chunk: Buffer) => {
     told += chunk.toString('latin1');
     const [line, rest] = told.split('\n');
     if (line === undefined || rest === undefined) return;
@@ -158,25 +175,33 @@ async function startLauncher(
     isOver ||= last !== '';
     settle(endOf(Number(status)));
   });
-  tell(preparation);
+  stdin.write(preparation);
+  const dismiss = () => void stdin.end();
   const launcher: Launcher = {
     leader,
+    get before() {
+      return before;
+    },
     ended,
     isRunning: () => !isOver,
     launch(order) {
       const end = new Promise<End | null>((resolve) => {
         settle = resolve;
       });
-      tell(wordOrder(order));
+      stdin.write(wordOrder(order));
       if (keep !== null) return end;
       dismiss();
       return end.then((known) => ended.then(() => known));
     },
-    release: () => (keep === null || isOver ? dismiss() : keep(launcher)),
+    release(present) {
+      before = present;
+      if (keep === null || isOver) dismiss();
+      else keep(launcher);
+    },
     dismiss,
     abandon() {
       dismiss();
-      for (const part of [subprocess, subprocess.stdin as Socket, subprocess.stdout as unknown as Socket]) part.unref();
+      for (const part of [subprocess, stdin as Socket, stdout as Socket]) part.unref();
     },
   };
   return launcher;

@@ -1,5 +1,5 @@
-import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { chmod, type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { chmodSync, closeSync, constants, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
 import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
@@ -47,9 +47,9 @@ export function openOutput(file: string): Output {
 export function separate(output: Output, text: string): void {
   let reader: number | null = null;
   try {
-    reader = openSync(output.file, 'r');
-    const { size } = fstatSync(reader);
+    const { size } = fstatSync(output.descriptor);
     if (size === 0) return;
+    reader = openSync(output.file, 'r');
     const last = Buffer.alloc(1);
     readSync(reader, last, 0, 1, size - 1);
     writeSync(output.descriptor, `${last[0] === 0x0a ? '' : '\n'}--- ${text} ---\n`);
@@ -77,7 +77,8 @@ export async function sealOutput(file: string, secrets: readonly string[], isSti
       await rewrite(file, replacement, secrets);
       await rename(replacement, file);
     }
-    if (!isStillWritten || secrets.length === 0) await chmod(file, sealedMode);
+    // At once: to have another thread do it takes longer than the change itself.
+    if (!isStillWritten || secrets.length === 0) chmodSync(file, sealedMode);
   } catch (cause) {
     await rm(replacement, { force: true });
     throw storageError(`The output file ${file} can't be completed`, cause);

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { setMaxListeners } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeDurably } from '../state/file.ts';
 import { lockPath } from '../state/lock.ts';
@@ -34,8 +35,11 @@ export function listenForRequests(outputs: string, tick: string, stop: AbortSign
     if (readRequest(outputs, tick) === 'now') hurried.abort();
   };
   const timer = setInterval(look, lookEvery).unref();
+  const any = AbortSignal.any([stop, hurried.signal]);
+  // Each lane's script listens, and Node takes many listeners for a leak.
+  setMaxListeners(0, any);
   return {
-    stop: AbortSignal.any([stop, hurried.signal]),
+    stop: any,
     isAsked: () => readRequest(outputs, tick) !== null,
     close() {
       clearInterval(timer);
@@ -53,7 +57,8 @@ export function requestStop(outputs: string, tick: string, kind: StopKind): bool
 
 /** What a tick is asked to do; null where nobody asks. */
 export function readRequest(outputs: string, tick: string): StopKind | null {
-  if (!tickName.test(tick)) return null;
+  // The usual case, in which an error would cost more than the look.
+  if (!tickName.test(tick) || !existsSync(requestPath(outputs, tick))) return null;
   try {
     return readFileSync(requestPath(outputs, tick), 'utf8').trim() === 'now' ? 'now' : 'after-script';
   } catch {

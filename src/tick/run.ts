@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
@@ -307,7 +306,8 @@ function nameScriptEvent(event: ScriptEvent) {
 
 /** Sorts by time and is unique: `20261122T160000-4f9a2c1b`. */
 function makeRunId(): string {
-  return `${compactInstant(Date.now())}-${randomBytes(4).toString('hex')}`;
+  const random = Math.floor(Math.random() * 0x100000000);
+  return `${compactInstant(Date.now())}-${random.toString(16).padStart(8, '0')}`;
 }
 
 function folderOf(group: string, runId: string, startedAt: string): string {

@@ -1,14 +1,14 @@
 import { relative, sep } from 'node:path';
 import type { Script } from '../config/config.ts';
-import { StorageError } from '../errors.ts';
 import type { Outcome, ScriptRecord } from '../state/schema.ts';
 import { seconds } from './event.ts';
-import { beginEvidence, type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
-import { type LauncherEnd, type Launchers, notOpened } from './launcher.ts';
+import { type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
+import type { Launchers } from './launcher.ts';
 import { closeOutput, followLines, lastLines, type Output, openOutput, sealOutput, separate } from './output.ts';
-import { identify, processIds } from './process.ts';
+import { identify } from './process.ts';
 import { findProgram } from './program.ts';
 import { secretsOf } from './redact.ts';
+import { environmentOf, startAttempt } from './start.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
 /** One script to be run, with all that it has to know. */
@@ -168,11 +168,8 @@ async function runAttempt(
 ): Promise<Ending & { hasLeftBehind: boolean }> {
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
-  const before = processIds();
   const clock = performance.now();
-  const started = isPosix
-    ? await startByLauncher(order, attempt, path, files)
-    : await startAlone(order, attempt, path, files, output);
+  const started = await startAttempt(order, attempt, path, files, output);
   if ('obstacle' in started) {
     const message = `could not be started (${started.obstacle})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
@@ -180,21 +177,22 @@ async function runAttempt(
   const { pid, ended } = started;
   order.onEvent({ kind: 'started', pid, attempt });
 
-  const over = new AbortController();
-  const heard = ended.finally(() => over.abort());
-  // Whoever waits for it gets the error; until then it must not count as unhandled.
-  heard.catch(() => undefined);
-  const isLate = await hasPassed(script.timeout, stop, over.signal);
-  const leader = over.signal.aborted ? null : identify(pid);
+  let isHeard = false;
+  const heard = ended.finally(() => {
+    isHeard = true;
+  });
+  const isLate = await hasPassed(script.timeout, stop, heard);
+  const leader = isHeard ? null : identify(pid);
   // What has ended by itself keeps its outcome, even if we did not hear of it before the stop or the timeout.
   if (leader === null || (isPosix && readEvidence(order.folder, order.number, script.name).exit !== null)) {
     const end = await heard;
     // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
     if (end.isLost) await endTree({ leader: null, marks }, script.killAfter);
-    const pids = await leftBehind(pid, marks, before, performance.now() - clock);
-    started.leave(pids.length === 0);
-    if (pids.length > 0) order.onEvent({ kind: 'left-behind', pids });
-    return { ...judgeEnd(script, end), hasLeftBehind: pids.length > 0 };
+    const { left, present } = await leftBehind(pid, marks, started.before, performance.now() - clock);
+    if (left.length === 0) started.allGone(present);
+    else started.notGone();
+    if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });
+    return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
   if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
@@ -218,10 +216,9 @@ export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): En
   return { ...end, outcome: 'failed', message };
 }
 
-/** Waits, however long; false as soon as one of the signals is aborted. */
-function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
+/** Waits, however long; false as soon as the signal is aborted or the other event has come. */
+function hasPassed(ms: number, signal: AbortSignal, event?: Promise<unknown>): Promise<boolean> {
   const until = performance.now() + ms;
-  const signal = AbortSignal.any(signals);
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
     const end = (isOver: boolean) => {
@@ -237,132 +234,7 @@ function hasPassed(ms: number, ...signals: AbortSignal[]): Promise<boolean> {
     };
     if (signal.aborted) return resolve(false);
     signal.addEventListener('abort', stop);
+    event?.then(stop, stop);
     wait();
   });
-}
-
-/** An attempt that has been started. */
-interface Started {
-  /** The leader of its process group. */
-  readonly pid: number;
-  readonly ended: Promise<ScriptEnd>;
-  isRunning(): boolean;
-  /** Is told, when it has ended by itself, whether nothing is left of it. */
-  leave(isAllGone: boolean): void;
-  /** Waits for its processes no longer. */
-  abandon(): void;
-}
-
-interface ScriptEnd extends End {
-  /** How the script ended is not known, and it may run still. */
-  readonly isLost: boolean;
-}
-
-/** Has a launcher start the script, as soon as its evidence is begun. */
-async function startByLauncher(
-  order: ScriptOrder,
-  attempt: number,
-  path: string,
-  files: ScriptFiles,
-): Promise<Started | { readonly obstacle: string }> {
-  const { script } = order;
-  const launcher = await order.launchers.take(script.cwd, environmentOfLauncher(order));
-  if ('obstacle' in launcher) return { obstacle: tellLauncherEnd(launcher) };
-  try {
-    beginEvidence(files, attempt, launcher.leader, Date.now());
-  } catch (error) {
-    launcher.dismiss();
-    throw error;
-  }
-  const [, ...args] = script.argv;
-  const launched = launcher.launch({ path, args, variables: variablesOf(order, attempt), attempt, files });
-  const ended = launched.then(async (end): Promise<ScriptEnd> => {
-    if (end !== null) return { ...end, isLost: false };
-    const { exitCode, signal } = await launcher.ended;
-    if (exitCode === notOpened) {
-      throw new StorageError(`The output file ${files.log} can't be opened: see to its folder and the disk.`);
-    }
-    return { exitCode, signal, isLost: true };
-  });
-  return {
-    pid: launcher.leader.pid,
-    ended,
-    isRunning: launcher.isRunning,
-    leave: (isAllGone) => (isAllGone ? launcher.release() : launcher.dismiss()),
-    abandon: launcher.abandon,
-  };
-}
-
-function tellLauncherEnd({ obstacle, exitCode, signal }: LauncherEnd): string {
-  return obstacle ?? `/bin/sh ended by itself, with ${signal ?? `code ${exitCode}`}`;
-}
-
-/** Windows, where nothing is left on disk that a later tick could go by: spawns the script itself. */
-async function startAlone(
-  order: ScriptOrder,
-  attempt: number,
-  path: string,
-  files: ScriptFiles,
-  output: Output,
-): Promise<Started | { readonly obstacle: string }> {
-  // Imported here, for it costs a tick that has nothing to run too much.
-  const { execa } = await import('./execa.ts');
-  // Any descriptor will do; execa's types know those up to 9 only.
-  const descriptor = output.descriptor as 9;
-  beginEvidence(files, attempt, null, Date.now());
-  const subprocess = execa(path, order.script.argv.slice(1), {
-    cwd: order.script.cwd,
-    env: environmentOf(order, attempt),
-    extendEnv: false,
-    stdio: ['ignore', descriptor, descriptor],
-    buffer: false,
-    // The tree is ended by ourselves; and a script has to outlive a tick that dies.
-    cleanup: false,
-    reject: false,
-    windowsHide: true,
-    // The line of a shell is passed on as it was written.
-    windowsVerbatimArguments: order.script.verbatim === true,
-  });
-  const { pid } = subprocess;
-  if (pid === undefined) {
-    const { code, originalMessage } = await subprocess;
-    return { obstacle: code ?? originalMessage ?? 'unknown reason' };
-  }
-  const ended = subprocess.then(({ exitCode, signal }): ScriptEnd => {
-    return { exitCode: exitCode ?? null, signal: signal ?? null, isLost: false };
-  });
-  return {
-    pid,
-    ended,
-    isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
-    leave: () => undefined,
-    abandon: () => subprocess.unref(),
-  };
-}
-
-/** What rhythm tells a script, which neither the tick's environment nor the script's can override. */
-function variablesOf(order: ScriptOrder, attempt: number): Record<string, string> {
-  return {
-    RHYTHM_GROUP: order.group,
-    RHYTHM_SCRIPT: order.script.name,
-    RHYTHM_RUN_ID: order.runId,
-    RHYTHM_BEAT: order.beat ?? '',
-    RHYTHM_ATTEMPT: String(attempt),
-  };
-}
-
-function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
-  return { ...environmentOfLauncher(order), ...variablesOf(order, attempt) };
-}
-
-/**
- * The tick's environment, then the script's, then what all scripts of a workspace are told: so launchers serve for more
- * than one script. What tells of a script that this tick was started by is left out, for it tells of no script of ours.
- */
-function environmentOfLauncher({ script, workspace, outputs }: ScriptOrder): NodeJS.ProcessEnv {
-  const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = {
-    ...process.env,
-    ...script.env,
-  };
-  return { ...environment, RHYTHM_WORKSPACE: workspace, RHYTHM_OUTPUTS: outputs };
 }

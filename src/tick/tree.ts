@@ -53,7 +53,7 @@ export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal
 
 /**
  * The processes that outlive a script which ended by itself, but for the leader of its group. They get a moment to end,
- * as the far end of a pipe needs it. So the usual case costs one listing.
+ * as the far end of a pipe needs it. So the usual case costs one listing, which is answered as well.
  *
  * @param before the ids of the processes that there were when the script started, which spares us to look into them
  * @param duration how long it ran, ms: an id may be given out anew only when all others have been
@@ -63,16 +63,17 @@ export async function leftBehind(
   marks: readonly string[],
   before: ReadonlySet<number>,
   duration: number,
-): Promise<number[]> {
-  if (process.platform === 'win32') return [];
+): Promise<{ readonly left: number[]; readonly present: ReadonlySet<number> }> {
+  if (process.platform === 'win32') return { left: [], present: new Set() };
   const isQuick = process.platform === 'linux' && duration < quick;
   for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
-    const fresh = [...processIds()].filter((pid) => !before.has(pid) && pid !== group);
+    const present = processIds();
+    const fresh = [...present].filter((pid) => !before.has(pid) && pid !== group);
     const marked = fresh.filter((pid) => carries(pid, marks));
     const entries = groupExists(group) ? (isQuick ? describe(fresh) : living()) : [];
     const members = entries.filter((entry) => entry.group === group && entry.pid !== group);
     const left = new Set([...members.map((entry) => entry.pid), ...marked]);
-    if (left.size === 0 || waited >= grace) return [...left].sort((a, b) => a - b);
+    if (left.size === 0 || waited >= grace) return { left: [...left].sort((a, b) => a - b), present };
     await sleep(wait);
   }
 }

@@ -134,7 +134,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     process.kill(-launcher.leader.pid, 'SIGKILL');
     expect(await end).toBeNull();
     expect(await launcher.ended).toMatchObject({ signal: 'SIGKILL' });
-    launcher.release();
+    launcher.release(new Set());
     expect((await take(launchers)).leader.pid).not.toBe(launcher.leader.pid);
   });
 
@@ -142,11 +142,11 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     const launchers = makeLaunchers();
     const first = await take(launchers);
     await first.launch(launch(nothing));
-    first.release();
+    first.release(new Set());
     const again = await take(launchers);
     expect(again).toBe(first);
     expect((await take(launchers)).leader.pid).not.toBe(first.leader.pid);
-    again.release();
+    again.release(new Set());
     process.kill(first.leader.pid, 'SIGKILL');
     await first.ended;
     expect((await take(launchers)).leader.pid).not.toBe(first.leader.pid);

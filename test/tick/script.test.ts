@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { endOf, filesOf, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
+import { makeLaunchers } from '../../src/tick/launcher.ts';
 import { identify, isSame, living } from '../../src/tick/process.ts';
 import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
 import { letThrough } from '../rig.ts';
@@ -101,7 +102,9 @@ describe('what a script is given', () => {
     });
     const env = { OWN: 'a=b\nc', HOME: '/elsewhere', RHYTHM_GROUP: 'forged', RHYTHM_ATTEMPT: '9' };
     const print = 'process.stdout.write(JSON.stringify(process.env))';
-    await runScript(bench.job({ argv: [process.execPath, '-e', print], env }));
+    const launchers = makeLaunchers();
+    onTestFinished(() => launchers.close());
+    await runScript(bench.job({ argv: [process.execPath, '-e', print], env }, { launchers }));
     expect(JSON.parse(bench.read(logFile()))).toMatchObject({
       RHYTHM_TEST_OF_TICK: 'tick',
       attempt: 'mine',
@@ -398,8 +401,10 @@ describe('scripts that follow each other', () => {
     vi.stubEnv('RHYTHM_RUN_ID', 'outer');
     vi.stubEnv('RHYTHM_ATTEMPT', '7');
     onTestFinished(() => void vi.unstubAllEnvs());
-    await runScript(bench.sh('export LEFT=1; umask 0; cd /; trap "" TERM; exec 5>&1'));
-    const job = bench.sh('env; umask; pwd; trap; tr "\\0" "\\n" <"/proc/$PPID/environ"', {}, { number: 2 });
+    const launchers = makeLaunchers();
+    onTestFinished(() => launchers.close());
+    await runScript(bench.sh('export LEFT=1; umask 0; cd /; trap "" TERM; exec 5>&1', {}, { launchers }));
+    const job = bench.sh('env; umask; pwd; trap; tr "\\0" "\\n" <"/proc/$PPID/environ"', {}, { number: 2, launchers });
     expect(await runScript(job)).toMatchObject({ outcome: 'succeeded' });
     const lines = bench.read(logFile(2)).split('\n');
     expect(lines).toContain(`RHYTHM_RUN_ID=${job.runId}`);

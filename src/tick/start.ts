@@ -1,0 +1,155 @@
+import { StorageError } from '../errors.ts';
+import { beginEvidence, type End, type ScriptFiles } from './evidence.ts';
+import { type LauncherEnd, notOpened } from './launcher.ts';
+import type { Output } from './output.ts';
+import type { ScriptOrder } from './script.ts';
+
+/** An attempt that has been started. */
+export interface Started {
+  /** The leader of its process group. */
+  readonly pid: number;
+  /** The ids of the processes that there were before it was started, on Linux. */
+  readonly before: ReadonlySet<number>;
+  readonly ended: Promise<ScriptEnd>;
+  isRunning(): boolean;
+  /** Is told, when it has ended by itself and nothing is left of it, the ids of the processes that there are then. */
+  allGone(present: ReadonlySet<number>): void;
+  /** Is told that it has left something behind. */
+  notGone(): void;
+  /** Waits for its processes no longer. */
+  abandon(): void;
+}
+
+/** Why it could not be started: one word or phrase. */
+export interface NotStarted {
+  readonly obstacle: string;
+}
+
+export interface ScriptEnd extends End {
+  /** How the script ended is not known, and it may run still. */
+  readonly isLost: boolean;
+}
+
+/**
+ * Starts an attempt of a script in a process group of its own, so that it and its children can be signalled together.
+ * What kept it from being started is data. Throws a StorageError where its evidence can't be begun, and so does `ended`
+ * where its output could not be opened: then nothing has been started.
+ */
+export function startAttempt(
+  order: ScriptOrder,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+  output: Output,
+): Promise<Started | NotStarted> {
+  return process.platform === 'win32'
+    ? startAlone(order, attempt, path, files, output)
+    : startByLauncher(order, attempt, path, files);
+}
+
+/** Has a launcher start the script, as soon as its evidence is begun. */
+async function startByLauncher(
+  order: ScriptOrder,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+): Promise<Started | NotStarted> {
+  const { script } = order;
+  const launcher = await order.launchers.take(script.cwd, ownEnvironmentOf(order));
+  if ('obstacle' in launcher) return { obstacle: tellLauncherEnd(launcher) };
+  try {
+    beginEvidence(files, attempt, launcher.leader, Date.now());
+  } catch (error) {
+    launcher.dismiss();
+    throw error;
+  }
+  const [, ...args] = script.argv;
+  const launched = launcher.launch({ path, args, variables: variablesOf(order, attempt), attempt, files });
+  const ended = launched.then(async (end): Promise<ScriptEnd> => {
+    if (end !== null) return { ...end, isLost: false };
+    const { exitCode, signal } = await launcher.ended;
+    if (exitCode === notOpened) {
+      throw new StorageError(`The output file ${files.log} can't be opened: see to its folder and the disk.`);
+    }
+    return { exitCode, signal, isLost: true };
+  });
+  return {
+    pid: launcher.leader.pid,
+    ended,
+    isRunning: launcher.isRunning,
+    before: launcher.before,
+    allGone: launcher.release,
+    notGone: launcher.dismiss,
+    abandon: launcher.abandon,
+  };
+}
+
+function tellLauncherEnd({ obstacle, exitCode, signal }: LauncherEnd): string {
+  return obstacle ?? `/bin/sh ended by itself, with ${signal ?? `code ${exitCode}`}`;
+}
+
+/** Windows, where nothing is left on disk that a later tick could go by: spawns the script itself. */
+async function startAlone(
+  order: ScriptOrder,
+  attempt: number,
+  path: string,
+  files: ScriptFiles,
+  output: Output,
+): Promise<Started | NotStarted> {
+  // Imported here, for it costs a tick that has nothing to run too much.
+  const { execa } = await import('./execa.ts');
+  // Any descriptor will do; execa's types know those up to 9 only.
+  const descriptor = output.descriptor as 9;
+  beginEvidence(files, attempt, null, Date.now());
+  const subprocess = execa(path, order.script.argv.slice(1), {
+    cwd: order.script.cwd,
+    env: environmentOf(order, attempt),
+    extendEnv: false,
+    stdio: ['ignore', descriptor, descriptor],
+    buffer: false,
+    // The tree is ended by ourselves; and a script has to outlive a tick that dies.
+    cleanup: false,
+    reject: false,
+    windowsHide: true,
+    // The line of a shell is passed on as it was written.
+    windowsVerbatimArguments: order.script.verbatim === true,
+  });
+  const { pid } = subprocess;
+  if (pid === undefined) {
+    const { code, originalMessage } = await subprocess;
+    return { obstacle: code ?? originalMessage ?? 'unknown reason' };
+  }
+  const ended = subprocess.then(({ exitCode, signal }): ScriptEnd => {
+    return { exitCode: exitCode ?? null, signal: signal ?? null, isLost: false };
+  });
+  return {
+    pid,
+    ended,
+    isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
+    before: new Set(),
+    allGone: () => undefined,
+    notGone: () => undefined,
+    abandon: () => subprocess.unref(),
+  };
+}
+
+/** What rhythm tells a script, which neither the tick's environment nor the script's can override. */
+function variablesOf(order: ScriptOrder, attempt: number): Record<string, string> {
+  return {
+    RHYTHM_GROUP: order.group,
+    RHYTHM_SCRIPT: order.script.name,
+    RHYTHM_RUN_ID: order.runId,
+    RHYTHM_BEAT: order.beat ?? '',
+    RHYTHM_ATTEMPT: String(attempt),
+  };
+}
+
+/** All that an attempt has in its environment. */
+export function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
+  return { ...order.launchers.environment, ...ownEnvironmentOf(order), ...variablesOf(order, attempt) };
+}
+
+/** What a script is told beyond the tick's environment and what tells of it alone: so a launcher serves for several. */
+function ownEnvironmentOf({ script, workspace, outputs }: ScriptOrder): NodeJS.ProcessEnv {
+  return { ...script.env, RHYTHM_WORKSPACE: workspace, RHYTHM_OUTPUTS: outputs };
+}
