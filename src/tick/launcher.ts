@@ -65,6 +65,9 @@ export interface Launchers {
 /** The status of a launcher that could not open the output and so did not start the script (EX_IOERR of sysexits.h). */
 export const notOpened = 74;
 
+/** So many wait for a script that they could start: what has an environment of its own is not to fill the machine. */
+const mostFree = 4;
+
 /**
  * What a launcher does before its first order, for a POSIX shell that reads its orders from stdin. It uses builtins only,
  * so that it works whatever the script's PATH.
@@ -106,7 +109,7 @@ export function wordOrder({ path, args, variables, attempt, files }: Launch): st
  * could not be told at little cost.
  */
 export function makeLaunchers(): Launchers {
-  const free = new Map<string, Launcher[]>();
+  const free: { readonly key: string; readonly launcher: Launcher }[] = [];
   const isKept = process.platform === 'linux';
   // A copy, for each look into the environment itself is a call into the system's library.
   const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = process.env;
@@ -114,18 +117,17 @@ export function makeLaunchers(): Launchers {
     environment,
     async take(cwd, own) {
       const key = JSON.stringify([cwd, own]);
-      const found = free.get(key)?.pop();
+      const place = free.findIndex((one) => one.key === key);
+      const found = place < 0 ? undefined : free.splice(place, 1)[0]?.launcher;
       if (found?.isRunning()) return found;
       const keep = (launcher: Launcher) => {
-        const others = free.get(key);
-        if (others === undefined) free.set(key, [launcher]);
-        else others.push(launcher);
+        free.push({ key, launcher });
+        if (free.length > mostFree) free.shift()?.launcher.dismiss();
       };
       return startLauncher(cwd, { ...environment, ...own }, isKept ? keep : null);
     },
     close() {
-      for (const launcher of [...free.values()].flat()) launcher.dismiss();
-      free.clear();
+      for (const { launcher } of free.splice(0)) launcher.dismiss();
     },
   };
 }

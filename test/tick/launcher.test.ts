@@ -152,6 +152,23 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     expect((await take(launchers)).leader.pid).not.toBe(first.leader.pid);
   });
 
+  test.runIf(process.platform === 'linux')('waits for further scripts only beside a few others', async () => {
+    const launchers = makeLaunchers();
+    const taken: Launcher[] = [];
+    for (let number = 0; number < 6; number++) {
+      const launcher = await launchers.take(bench.folder, { ...environment, NUMBER: String(number) });
+      if ('obstacle' in launcher) throw new Error(`no launcher: ${launcher.obstacle}`);
+      taken.push(launcher);
+    }
+    for (const launcher of taken) launcher.release(new Set());
+    const [first, second, ...rest] = taken;
+    await Promise.all([first?.ended, second?.ended]);
+    expect(rest.map(({ leader }) => isSame(leader))).toEqual([true, true, true, true]);
+    launchers.close();
+    await Promise.all(rest.map(({ ended }) => ended));
+    expect(taken.map(({ leader }) => identify(leader.pid))).toEqual([null, null, null, null, null, null]);
+  });
+
   it('that can not be started says why', async () => {
     expect(await makeLaunchers().take(bench.path('missing'), environment)).toMatchObject({ obstacle: 'ENOENT' });
   });
