@@ -26,21 +26,37 @@ const optional =
 
 const list =
   (check: Check): Check =>
-  (value) =>
-    Array.isArray(value) ? first(value.map((item, index) => [`${index}`, item, check])) : wrong;
+  (value) => {
+    if (!Array.isArray(value)) return wrong;
+    for (let index = 0; index < value.length; index++) {
+      const path = check(value[index]);
+      if (path !== null) return [`${index}`, ...path];
+    }
+    return fine;
+  };
 
 const record =
   (check: Check): Check =>
   (value) => {
     if (!isObject(value)) return wrong;
-    // zod passes over that key as well: it could only be meant to do harm.
-    const entries = Object.entries(value).filter(([key]) => key !== '__proto__');
-    return first(entries.map(([key, item]) => [key, item, check]));
+    for (const key of Object.keys(value)) {
+      // zod passes over that key as well: it could only be meant to do harm.
+      const path = key === '__proto__' ? fine : check(value[key]);
+      if (path !== null) return [key, ...path];
+    }
+    return fine;
   };
 
 const object = (fields: Readonly<Record<string, Check>>): Check => {
   const known = Object.entries(fields);
-  return (value) => (isObject(value) ? first(known.map(([key, check]) => [key, value[key], check])) : wrong);
+  return (value) => {
+    if (!isObject(value)) return wrong;
+    for (const [key, check] of known) {
+      const path = check(value[key]);
+      if (path !== null) return [key, ...path];
+    }
+    return fine;
+  };
 };
 
 /** States that follow one another share most of their parts, which are never changed in place: each is looked at once. */
@@ -142,14 +158,6 @@ const state = object({
 export function findFault(value: unknown): string | null {
   const path = state(value);
   return path === null ? null : path.join('.');
-}
-
-function first(parts: readonly (readonly [key: string, value: unknown, check: Check])[]): string[] | null {
-  for (const [key, value, check] of parts) {
-    const path = check(value);
-    if (path !== null) return [key, ...path];
-  }
-  return null;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
