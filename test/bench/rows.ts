@@ -4,6 +4,7 @@ import { writeLine } from '../../src/trigger/guard.ts';
 import { writeQuarter } from '../report/quarter.ts';
 import { makeOrder } from '../trigger/orders.ts';
 import { type Command, countCalls, isInstalled, measure, measurePeak, run, spreadOf } from './measure.ts';
+import { measurePeers } from './peers.ts';
 import { compareBoth, compareMemory, limit, type Result } from './result.ts';
 import { groupsInGraph, groupsOfTrue, makeDue, makeExample, type Place, type Workspace, warm } from './workspace.ts';
 
@@ -30,6 +31,7 @@ export const rows: Record<string, (bench: Bench) => Promise<Result[]> | Result[]
   status: measureStatus,
   output: measureOutput,
   growth: measureGrowth,
+  peers: measurePeers,
 };
 
 async function measureIdle({ place, node, runs }: Bench): Promise<Result[]> {
