@@ -3,6 +3,7 @@ import { beginEvidence, type End, type ScriptFiles } from './evidence.ts';
 import { type LauncherEnd, notOpened } from './launcher.ts';
 import type { Output } from './output.ts';
 import type { ScriptOrder } from './script.ts';
+import { quick } from './tree.ts';
 
 /** An attempt that has been started. */
 export interface Started {
@@ -64,9 +65,17 @@ async function startByLauncher(
     throw error;
   }
   const [, ...args] = script.argv;
+  const clock = performance.now();
   const launched = launcher.launch({ path, args, variables: variablesOf(order, attempt), attempt, files });
   const ended = launched.then(async (end): Promise<ScriptEnd> => {
-    if (end !== null) return { ...end, isLost: false };
+    if (end !== null) {
+      // To look for members of its group would take longer than a new launcher: a group that is gone has none.
+      if (performance.now() - clock >= quick) {
+        launcher.dismiss();
+        await launcher.ended;
+      }
+      return { ...end, isLost: false };
+    }
     const { exitCode, signal } = await launcher.ended;
     if (exitCode === notOpened) {
       throw new StorageError(`The output file ${files.log} can't be opened: see to its folder and the disk.`);

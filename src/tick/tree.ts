@@ -23,7 +23,7 @@ const lastLook = 250;
 /** How long, in ms, something that outlives its script may take to end before it counts as left behind. */
 const grace = 200;
 /** In less, ms, no system gives out so many process ids that one comes round again. */
-const quick = 1_000;
+export const quick = 1_000;
 
 /**
  * What marks the processes of an attempt. The script's name and the attempt are part of it, so that a process which an

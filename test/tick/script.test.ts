@@ -380,6 +380,14 @@ describe('scripts that follow each other', () => {
     expect(new Set([first, otherEnvironment, otherFolder]).size).toBe(3);
   });
 
+  it('share no launcher after a long one, whose group tells what is left of it by not being there', async () => {
+    await runScript(bench.sh('sleep 1.1'));
+    await runScript(bench.sh('true', { name: 'next' }, { number: 2 }));
+    const [first, next] = leaders();
+    expect(next).not.toBe(first);
+    expect(identify(first ?? 0)).toBeNull();
+  });
+
   it('share no launcher where one left processes behind, or signalled its whole group', async () => {
     await runScript(bench.sh('sleep 60 & echo $! >left'));
     const left = Number(bench.read('left'));
