@@ -3,7 +3,7 @@
 // which is run when it is first asked for; large libraries are files of their own in lib/. All of that is CommonJS, which
 // Node starts some milliseconds sooner than modules.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
@@ -31,12 +31,16 @@ const separate = {
     const toFile = (name) => (args) =>
       args.kind === 'entry-point' ? undefined : { path: name(args), namespace: 'separate' };
     onResolve(
-      { filter: /^\.\/(main|plain)\.ts$/ },
+      { filter: /^\.\/main\.ts$/ },
       toFile(({ path }) => path.replace('.ts', '.cjs')),
     );
     onResolve(
       { filter: new RegExp(`^(${libraries.join('|')})$`) },
       toFile(({ path }) => `./lib/${path}.cjs`),
+    );
+    onResolve(
+      { filter: /^\.\/module\.ts$/ },
+      toFile(() => './module.cjs'),
     );
     onResolve({ filter: new RegExp(`/(${Object.keys(parts).join('|')})\\.ts$`) }, (args) => {
       const file = join(args.resolveDir, args.path);
@@ -47,6 +51,22 @@ const separate = {
     onLoad({ filter: /.*/, namespace: 'separate' }, ({ path }) => {
       const file = JSON.stringify(path);
       return { contents: `import * as all from ${file}; export * from ${file}; export default all.default;` };
+    });
+  },
+};
+
+/** Modules of Node's that take milliseconds to load, and are loaded when something of theirs is first asked for. */
+const late = {
+  name: 'late modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:(assert|child_process|crypto|fs\/promises)$/ }, ({ path, namespace }) =>
+      namespace === 'late' ? { path, external: true } : { path, namespace: 'late' },
+    );
+    onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
+      const names = JSON.stringify(Object.keys(await import(path)).filter((name) => name !== 'default'));
+      const get = `() => require('${path}')[name]`;
+      const contents = `for (const name of ${names}) Object.defineProperty(exports, name, { enumerable: true, get: ${get} });`;
+      return { contents };
     });
   },
 };
@@ -93,9 +113,16 @@ const commonjs = {
     rhythmBuild: JSON.stringify(hashSources()),
     bundledRequire: 'require',
     'import.meta.url': 'bundle.url',
+    'import.meta.dirname': '__dirname',
   },
   banner: { js: "const bundle = { get url() { return require('node:url').pathToFileURL(__filename).href; } };" },
 };
+
+/** Ends a file with what stands for all of it, see cli/part.ts. */
+function seal(file) {
+  const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
+  appendFileSync(file, `// ${hash.slice(0, 32)}\n`);
+}
 
 await build({ ...common, entryPoints: { index: 'src/index.ts' }, format: 'esm' });
 await build({
@@ -105,13 +132,23 @@ await build({
     ...Object.fromEntries(libraries.map((name) => [name, name])),
     ...Object.fromEntries(Object.entries(parts).map(([name, path]) => [name, join('src', path)])),
   },
-  plugins: [lean],
+  plugins: [late, lean],
 });
 await build({
   ...commonjs,
-  entryPoints: { main: './src/cli/main.ts', plain: './src/cli/plain.ts' },
-  plugins: [separate],
+  entryPoints: { main: './src/cli/main.ts', module: './src/config/module.ts' },
+  plugins: [late, separate],
 });
+await build({
+  ...commonjs,
+  entryPoints: { plain: './src/cli/plain.ts' },
+  plugins: [late, separate],
+  // As cli/part.ts expects it.
+  banner: { js: `(function (exports, require, module, __filename, __dirname) {${commonjs.banner.js}` },
+  footer: { js: '})' },
+});
+seal('dist/plain.cjs');
+for (const name of [...libraries, ...Object.keys(parts)]) seal(`dist/lib/${name}.cjs`);
 await build({
   ...commonjs,
   entryPoints: { rhythm: 'src/cli/start.ts' },

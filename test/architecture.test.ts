@@ -87,6 +87,11 @@ describe('the structure', () => {
     }
   });
 
+  it('has one place that prints', () => {
+    const printing = listFiles(src).filter((file) => /\bprocess\.std(out|err)\b/.test(readFileSync(file, 'utf8')));
+    expect(printing.map((file) => relative(src, file))).toEqual([]);
+  });
+
   it.each([
     ['winston', ['log/winston.ts']],
     ['execa', ['tick/execa.ts']],

@@ -9,7 +9,7 @@ import { cleanUp, findStale, type Stale } from '../tick/cleanup.ts';
 import { makeTickId } from '../tick/session.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { listenForStop } from './stop.ts';
-import { printLine } from './terminal.ts';
+import { print, printLine } from './streams.ts';
 
 export interface CleanupFlags {
   readonly dryRun?: boolean;
@@ -31,7 +31,7 @@ export async function cleanup(workspace: string, flags: CleanupFlags): Promise<n
   const { state, notices } = readState(config.outputs);
   const stale = findStale(config, state, now);
   if (flags.dryRun) {
-    for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+    for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
     tell(stale, config, flags);
     return 0;
   }
@@ -52,7 +52,8 @@ export async function cleanup(workspace: string, flags: CleanupFlags): Promise<n
     tell(done, config, flags);
     const left = stale.runs.length + stale.files.length - done.runs.length - done.files.length;
     if (left > 0) {
-      process.stderr.write(
+      print(
+        'stderr',
         `rhythm: ${countOf(left, 'file')} in ${config.outputs} could not be removed; see whose they are (ls -lR).\n`,
       );
     }

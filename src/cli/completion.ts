@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export type Shell = 'bash' | 'zsh' | 'fish' | 'powershell';
 

@@ -3,7 +3,8 @@ import { readWritten } from '../config/written.ts';
 import { neutralise, redacted, redactText } from '../log/text.ts';
 import { concealed, documentConfig, renderConfig } from '../report/config.ts';
 import { findGroup } from './pause.ts';
-import { printLine, terminalStyle, terminalWidth } from './terminal.ts';
+import { printLine } from './streams.ts';
+import { terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface ConfigFlags {
   readonly json?: boolean;

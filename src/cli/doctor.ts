@@ -14,7 +14,8 @@ import { instantOf } from '../state/schema.ts';
 import { readPulse } from '../state/stamp.ts';
 import { readState } from '../state/store.ts';
 import { findTriggers } from '../trigger/find.ts';
-import { painter, printLine } from './terminal.ts';
+import { isTerminal, printLine, streamOf } from './streams.ts';
+import { painter } from './terminal.ts';
 
 export interface DoctorFlags {
   readonly json?: boolean;
@@ -85,7 +86,7 @@ const indent = 9;
 
 function render({ level, text, mend }: Finding): string[] {
   const paint = painter();
-  const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+  const width = isTerminal('stdout') ? streamOf('stdout').columns || 80 : Number.POSITIVE_INFINITY;
   // A configuration's problems are one a line.
   const lines = text.split('\n').flatMap((line) => wrap(neutralise(line), width - indent));
   // A command stays on one line, to be copied.

@@ -11,7 +11,7 @@ import { seconds } from '../tick/event.ts';
 import { isSame } from '../tick/process.ts';
 import { requestStop, type StopKind, withdrawRequest } from '../tick/request.ts';
 import { findRunning, isRunning, type RunningTick } from '../tick/running.ts';
-import { printLine } from './terminal.ts';
+import { print, printLine } from './streams.ts';
 
 export interface StopFlags {
   readonly now?: boolean;
@@ -60,7 +60,7 @@ export async function stop(workspace: string, flags: StopFlags): Promise<number>
   const say = (line: string) => (flags.json ? undefined : printLine(line));
   const kind: StopKind = flags.now ? 'now' : 'after-script';
   const { notices } = readState(config.outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
 
   const running = await findNamed(config);
   if (running.length === 0) say('Nothing runs here, so there is nothing to stop.');

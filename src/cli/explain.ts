@@ -15,7 +15,8 @@ import { identify } from '../tick/process.ts';
 import { readInstant } from './argument.ts';
 import { describeSkipped } from './history.ts';
 import { findGroup } from './pause.ts';
-import { printLine, terminalWidth } from './terminal.ts';
+import { print, printLine } from './streams.ts';
+import { terminalWidth } from './terminal.ts';
 
 export interface ExplainFlags {
   readonly at?: string;
@@ -43,13 +44,13 @@ export async function explain(workspace: string, name: string, flags: ExplainFla
     at < now ? explainThen(facts, at, outputs) : at > now ? explainFuture(facts, at) : explainPresent(facts);
   if (flags.json) printLine(JSON.stringify(explanation, null, 2));
   else printLine(renderExplanation(explanation, config, now, terminalWidth()));
-  if (skipped > 0) process.stderr.write(`rhythm: ${describeSkipped(skipped, outputs)}\n`);
+  if (skipped > 0) print('stderr', `rhythm: ${describeSkipped(skipped, outputs)}\n`);
   return 0;
 }
 
 function readFacts(config: Config, group: Group, now: number, records: Records): PresentFacts {
   const { state, notices } = readState(config.outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
   const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
   const lanes = [...new Set(config.groups.map(({ lane }) => lane))].filter(held);
   const leases = new Map(Object.entries(state.leases ?? {}).filter(([lane]) => lanes.includes(lane)));

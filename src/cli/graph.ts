@@ -8,7 +8,8 @@ import { documentGraph, type GraphState, type Standing, selectAround } from '../
 import { leaseOf } from '../state/schema.ts';
 import { readState } from '../state/store.ts';
 import { findGroup } from './pause.ts';
-import { printLine, type Style, terminalStyle, terminalWidth } from './terminal.ts';
+import { print, printLine } from './streams.ts';
+import { type Style, terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface GraphFlags {
   readonly format?: string;
@@ -69,7 +70,7 @@ async function readStandings(config: Config): Promise<GraphState> {
   const { lanePath } = await import('../tick/lane.ts');
   const { identify } = await import('../tick/process.ts');
   const { state, notices } = readState(config.outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
   const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
   const lanes = [...new Set(config.groups.map(({ lane }) => lane))].filter(held);
   const running = new Set(lanes.flatMap((lane) => leaseOf(state, lane)?.group ?? []));

@@ -13,7 +13,8 @@ import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { readCount, readSince } from './argument.ts';
 import { findGroup } from './pause.ts';
-import { hasColours, printLine, terminalWidth } from './terminal.ts';
+import { print, printLine } from './streams.ts';
+import { hasColours, terminalWidth } from './terminal.ts';
 
 export interface HistoryFlags {
   readonly lines?: string;
@@ -41,7 +42,7 @@ export async function history(workspace: string, name: string | undefined, flags
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const { outputs } = config;
   const { state, notices } = readState(outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
 
   let skipped = 0;
   const met: HistoryLine[] = [];
@@ -104,7 +105,7 @@ export async function history(workspace: string, name: string | undefined, flags
       }),
     );
   }
-  if (skipped > 0) process.stderr.write(`rhythm: ${describeSkipped(skipped, outputs)}\n`);
+  if (skipped > 0) print('stderr', `rhythm: ${describeSkipped(skipped, outputs)}\n`);
   return 0;
 }
 

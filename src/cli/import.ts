@@ -24,7 +24,7 @@ import { countOf } from '../report/words.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import { readDuration } from './argument.ts';
 import { foretellRefusal, loadText, readThere, refuseDisabled, writeOut } from './destination.ts';
-import { printLine } from './terminal.ts';
+import { print, printLine } from './streams.ts';
 
 export interface ImportFlags {
   readonly out?: string;
@@ -68,7 +68,7 @@ export async function importSchedules(
   const setting: Setting = { timezone, now: Date.now(), home: homeFor(kind, files, flags) };
   const reading = readTexts(kind, texts, setting);
   const say = (text: string) => {
-    if (!flags.json) process.stderr.write(`${neutralise(text)}\n`);
+    if (!flags.json) print('stderr', `${neutralise(text)}\n`);
   };
   for (const notice of notices) say(`rhythm: ${notice}.`);
 
@@ -143,12 +143,12 @@ export async function importSchedules(
     });
     printLine(JSON.stringify(document, null, 2));
   } else {
-    print({ flags, reading, grouping: fresh, load, verifications, text, say });
+    printAll({ flags, reading, grouping: fresh, load, verifications, text, say });
     if (out !== null) say(summarise(out, reading, grouping, merge, flags));
     if (plan !== null && flags.dryRun) {
       for (const line of renderSteps(plan.disable)) printLine(neutralise(line));
       const refusal = out === null ? null : await foretellRefusal(out, there === null, flags, grouping, reading);
-      if (refusal !== null) process.stderr.write(`rhythm: as things are, this would be refused: ${refusal}\n`);
+      if (refusal !== null) print('stderr', `rhythm: as things are, this would be refused: ${refusal}\n`);
     }
     if (backup !== null) say(`Switched off ${countOf(reading.entries.length, 'original')}; the backup is ${backup}.`);
   }
@@ -213,7 +213,7 @@ function commonZone({ groups }: Grouping, fallback: string): string {
   return [...counts].find(([, count]) => count === most)?.[0] ?? fallback;
 }
 
-function print(all: {
+function printAll(all: {
   readonly flags: ImportFlags;
   readonly reading: Reading;
   readonly grouping: Grouping;
@@ -235,7 +235,7 @@ function print(all: {
       printLine(neutralise(line));
   }
   if (report || verifications !== null) return;
-  if (flags.out === undefined && reading.entries.length > 0) process.stdout.write(text);
+  if (flags.out === undefined && reading.entries.length > 0) print('stdout', text);
   for (const line of renderReported(reading.accounts)) say(line);
 }
 

@@ -6,7 +6,7 @@ import { describePlatform } from '../config/source.ts';
 import { alignRows } from '../report/table.ts';
 import { codeOf, storageError } from '../state/file.ts';
 import { quoteWord } from '../trigger/guard.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export interface InitFlags {
   readonly json?: boolean;

@@ -10,7 +10,7 @@ import { makeOrder } from '../trigger/order.ts';
 import { call } from '../trigger/program.ts';
 import type { Order, Printed, Trigger, TriggerName } from '../trigger/trigger.ts';
 import { readDuration } from './argument.ts';
-import { printLine } from './terminal.ts';
+import { print, printLine } from './streams.ts';
 
 export interface InstallFlags {
   readonly trigger?: TriggerName;
@@ -66,12 +66,12 @@ export async function install(workspace: string, flags: InstallFlags): Promise<n
     ...printed,
     ...more,
   });
-  const tell = (text: string) => process.stderr.write(`${text}\n`);
+  const tell = (text: string) => print('stderr', `${text}\n`);
 
   if (flags.print) {
     if (flags.json) printLine(JSON.stringify(document({ installed: false, replaced: [], notes }), null, 2));
     else {
-      process.stdout.write(renderFiles(printed));
+      print('stdout', renderFiles(printed));
       // Aside, so that what is printed can be put into a file.
       tell(`Not registered, only shown: ${trigger.name}, ${printed.where}. rhythm install would call:`);
       for (const command of printed.commands) tell(`  ${command.join(' ')}`);

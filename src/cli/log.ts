@@ -15,7 +15,8 @@ import {
 import { logPath } from '../tick/teller.ts';
 import { readCount, readSince } from './argument.ts';
 import { listenForStop } from './stop.ts';
-import { hasColours, printLine } from './terminal.ts';
+import { print, printLine, streamOf } from './streams.ts';
+import { hasColours } from './terminal.ts';
 
 export interface LogFlags {
   readonly lines?: string;
@@ -55,25 +56,25 @@ export async function log(workspace: string, flags: LogFlags): Promise<number> {
 
   const show = flags.json
     ? (lines: readonly LogLine[]) =>
-        process.stdout.write(lines.map((line) => `${JSON.stringify({ schemaVersion: 1, ...line })}\n`).join(''))
+        print('stdout', lines.map((line) => `${JSON.stringify({ schemaVersion: 1, ...line })}\n`).join(''))
     : printLines;
   const stop = listenForStop();
   // A reader that goes away (`rhythm log -f | head`) is told of by the stream, and ends this.
   const gone = new AbortController();
   const leave = () => gone.abort();
-  process.stdout.on('error', leave);
+  streamOf('stdout').on('error', leave);
   const follower = openFollower(file, (lines) => show(lastLines(lines, filter, count)));
   try {
     await follow(follower, file, {
       stop: AbortSignal.any([stop.signal, gone.signal]),
       onLines: (lines) => show(lines.map(parseLogLine).filter((line) => matchesLine(line, filter))),
-      onGap: () => process.stderr.write('rhythm: the log was rotated faster than it was read; lines may be missing.\n'),
+      onGap: () => print('stderr', 'rhythm: the log was rotated faster than it was read; lines may be missing.\n'),
     });
     return stop.exitCode() ?? 0;
   } finally {
     follower.close();
     stop.ignore();
-    process.stdout.off('error', leave);
+    streamOf('stdout').off('error', leave);
   }
 }
 

@@ -11,7 +11,7 @@ import { type PauseResult, pauseGroups, resumeGroups } from '../tick/pause.ts';
 import { type Change, record } from '../tick/session.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { readEnd } from './argument.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export interface PauseFlags {
   readonly until?: string;

@@ -1,10 +1,13 @@
 import { conclude } from './conclude.ts';
-import { tick } from './tick.ts';
+import type { Asked } from './start.ts';
 
-/** A tick as triggers start it, for which no command line has to be taken apart; it ends this process's work. */
-export function tickPlainly({ workspace, stamp }: { readonly workspace: string; readonly stamp: boolean }): void {
-  void conclude(
-    () => tick(workspace, { stamp }),
+/** Runs a command whose command line was taken apart already, to the exit code of this process. */
+export function runPlainly({ command, workspace, flags }: Asked): Promise<void> {
+  return conclude(
+    async () => {
+      if (command === 'status') return (await import('./status.ts')).status(workspace, flags);
+      return (await import('./tick.ts')).tick(workspace, flags);
+    },
     () => false,
   );
 }

@@ -15,7 +15,8 @@ import { settleState } from '../tick/adopt.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { readDuration, readInstant } from './argument.ts';
-import { painter, printLine, terminalWidth } from './terminal.ts';
+import { print, printLine } from './streams.ts';
+import { painter, terminalWidth } from './terminal.ts';
 import type { TickFlags } from './tick.ts';
 
 /** `rhythm tick --dry-run`: prints what a tick would do. Reads only: no file is written, no lock taken, nothing is cached. */
@@ -25,7 +26,7 @@ export async function previewTick(workspace: string, flags: TickFlags): Promise<
   const length = flags.for === undefined ? null : readDuration('--for', flags.for);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const { state, notices } = readState(config.outputs);
-  for (const notice of notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
   const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
   const settled = settleState(state, config, held);
 

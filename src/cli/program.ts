@@ -6,6 +6,7 @@ import { declareInspection } from './inspection.ts';
 import { declareOperation } from './operation.ts';
 import { declareRecords } from './records.ts';
 import { declareSetup } from './setup.ts';
+import { print } from './streams.ts';
 import { declareUpkeep } from './upkeep.ts';
 
 /** What a command's action is given. */
@@ -30,7 +31,11 @@ export function buildProgram(finish: (code: number) => void): Command {
     .option('--verbose', 'show where an error comes from')
     .helpOption('-h, --help', 'print this help')
     .showSuggestionAfterError()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'rhythm: ')) })
+    .configureOutput({
+      writeOut: (text) => print('stdout', text),
+      writeErr: (text) => print('stderr', text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'rhythm: ')),
+    })
     .exitOverride();
 
   const context: Context = {

@@ -3,6 +3,7 @@ import { usualScriptLength } from '../report/usual.ts';
 import { readNewest } from '../state/history.ts';
 import { narrate, seconds, type TickEvent } from '../tick/event.ts';
 import type { OutputLine } from '../tick/session.ts';
+import { type Outlet, openOutlet } from './streams.ts';
 
 /** Shows whoever started a tick or a run by hand what goes on. */
 export interface Display {
@@ -35,7 +36,7 @@ interface RunningScript {
 export function openDisplay(
   outputs: string,
   { isLive }: { readonly isLive: boolean },
-  terminal: NodeJS.WriteStream = process.stdout,
+  terminal: Outlet = openOutlet(),
   environment: NodeJS.ProcessEnv = process.env,
 ): Display {
   const moves = terminal.isTTY && environment.TERM !== 'dumb' && !environment.NO_COLOR;

@@ -12,7 +12,7 @@ import { readDuration } from './argument.ts';
 import { findGroup } from './pause.ts';
 import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export interface RunFlags {
   readonly withDependencies?: boolean;

@@ -1,46 +1,64 @@
 #!/usr/bin/env node
 // Where a tick begins. Most find nothing to do, and to see that must cost next to nothing: so this file is bundled for
 // itself, uses nothing but what Node has loaded already, and loads the program only when there is more to do.
-import { writeSync } from 'node:fs';
-import { keepCompiled } from '../config/place.ts';
 import { type NextBeat, sayNothingDue } from '../report/idle.ts';
 import { tickAtRest } from '../tick/rest.ts';
+import { keepParts, loadPart } from './part.ts';
+import type { StatusFlags } from './status.ts';
+import { leave, printLine } from './streams.ts';
+import type { TickFlags } from './tick.ts';
 
-/** What a plain tick is asked for; null for anything else. */
-function readPlainTick(argv: readonly string[]): { workspace: string; stamp: boolean } | null {
-  const asked = { workspace: process.cwd(), stamp: false };
+/** What a command line that is taken apart here asks for. */
+export type Asked =
+  | { readonly command: 'tick'; readonly workspace: string; readonly flags: TickFlags }
+  | { readonly command: 'status'; readonly workspace: string; readonly flags: StatusFlags };
+
+const switches: Readonly<Record<Asked['command'], ReadonlyMap<string, string>>> = {
+  tick: new Map([
+    ['--dry-run', 'dryRun'],
+    ['--stamp', 'stamp'],
+    ['--json', 'json'],
+  ]),
+  status: new Map([
+    ['--check', 'check'],
+    ['--json', 'json'],
+  ]),
+};
+
+/** What is started most often needs no library to be taken apart; null for anything else, and in any doubt. */
+function readPlainly(argv: readonly string[]): Asked | null {
+  let command: Asked['command'] | null = null;
+  let workspace = process.cwd();
+  const flags: Record<string, true> = {};
   for (let index = 0; index < argv.length; index++) {
-    const word = argv[index];
+    const word = argv[index] as string;
     const folder = argv[index + 1];
-    if (word === 'tick' && !argv.slice(0, index).includes('tick')) continue;
-    if (word === '--stamp') asked.stamp = true;
+    const flag = switches[command ?? 'tick'].get(word);
+    if (command === null && (word === 'tick' || word === 'status')) command = word;
+    else if (flag !== undefined && (command !== null || word === '--stamp')) flags[flag] = true;
     else if ((word === '-C' || word === '--workspace') && folder !== undefined && !folder.startsWith('-')) {
-      asked.workspace = folder;
+      workspace = folder;
       index++;
     } else return null;
   }
-  return asked;
+  if (command === 'status' && flags.stamp) return null;
+  return { command: command ?? 'tick', workspace, flags };
 }
 
-/** Prints a line; what can't be written there is told on stderr, unless nobody reads it. */
-function print(line: string): void {
-  try {
-    writeSync(1, `${line}\n`);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EPIPE') return;
-    if (code === 'EAGAIN') return void process.stdout.write(`${line}\n`);
-    process.stderr.write(`rhythm: what it prints can't be written (${message}).\n`);
-    process.exitCode = 74;
-  }
-}
-
-const asked = readPlainTick(process.argv.slice(2));
-const idle = asked === null ? null : tickAtRest<NextBeat | null>(asked.workspace, asked.stamp);
-if (idle !== null) print(sayNothingDue(idle.said, idle.now));
-else if (asked !== null) {
-  keepCompiled();
-  void import('./plain.ts').then(({ tickPlainly }) => tickPlainly(asked));
+const asked = readPlainly(process.argv.slice(2));
+const isTick = asked?.command === 'tick' && !asked.flags.dryRun;
+const idle =
+  isTick && !asked.flags.json ? tickAtRest<NextBeat | null>(asked.workspace, asked.flags.stamp === true) : null;
+if (idle !== null) {
+  printLine(sayNothingDue(idle.said, idle.now));
+  leave();
+} else if (asked !== null) {
+  const { runPlainly } = loadPart('plain.cjs') as typeof import('./plain.ts');
+  void runPlainly(asked).then(() => {
+    // What only reads writes nothing anywhere.
+    if (isTick) keepParts();
+    leave();
+  });
 } else {
   // Before the program is loaded, for Node looks for the map of a file when it loads the file.
   if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);

@@ -17,7 +17,8 @@ import { filesOf, readEvidence } from '../tick/evidence.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify, isSame } from '../tick/process.ts';
 import { secretsOf } from '../tick/redact.ts';
-import { painter, printLine } from './terminal.ts';
+import { isTerminal, print, printLine, streamOf } from './streams.ts';
+import { painter } from './terminal.ts';
 
 export interface StatusFlags {
   readonly check?: boolean;
@@ -43,12 +44,12 @@ export async function status(workspace: string, flags: StatusFlags): Promise<num
   const recent = openRecent(config.outputs, now);
   const found = lookAround(config, recent.lines, now);
   recent.close();
-  for (const notice of found.notices) process.stderr.write(`rhythm: ${notice}\n`);
+  for (const notice of found.notices) print('stderr', `rhythm: ${notice}\n`);
   if (flags.json) printLine(JSON.stringify(found, null, 2));
   else {
     // What measures wide characters takes longer to load than all the rest takes to work.
     const { renderStatus } = await import('../report/board.ts');
-    const width = process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY;
+    const width = isTerminal('stdout') ? streamOf('stdout').columns || 80 : Number.POSITIVE_INFINITY;
     printLine(renderStatus(harmless(found), { timezone: config.timezone, width, paint: painter() }));
   }
   return 0;

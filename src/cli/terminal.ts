@@ -1,10 +1,6 @@
 import { styleText } from 'node:util';
 import type { Paint } from '../report/plan.ts';
-
-/** Prints a line on stdout. */
-export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
+import { isTerminal, streamOf } from './streams.ts';
 
 const colours: Record<Parameters<Paint>[1], Parameters<typeof styleText>[0]> = {
   run: 'green',
@@ -18,13 +14,13 @@ const colours: Record<Parameters<Paint>[1], Parameters<typeof styleText>[0]> = {
 /** Whether colours are to be shown: on a terminal, unless NO_COLOR (no-color.org) is set. */
 export function hasColours(): boolean {
   const { NO_COLOR } = process.env;
-  return process.stdout.isTTY === true && (NO_COLOR === undefined || NO_COLOR === '');
+  return isTerminal('stdout') && (NO_COLOR === undefined || NO_COLOR === '');
 }
 
 /** The columns of the terminal, 80 where it does not tell; infinite where the output goes elsewhere. */
 export function terminalWidth(): number {
-  if (!process.stdout.isTTY) return Number.POSITIVE_INFINITY;
-  return process.stdout.columns > 0 ? process.stdout.columns : 80;
+  if (!isTerminal('stdout')) return Number.POSITIVE_INFINITY;
+  return streamOf('stdout').columns > 0 ? streamOf('stdout').columns : 80;
 }
 
 /** Colours for a terminal that has them, unless NO_COLOR (no-color.org) is set; plain words anywhere else. */

@@ -17,7 +17,7 @@ import { runTick, type TickReport } from '../tick/tick.ts';
 import { readDuration } from './argument.ts';
 import { openDisplay } from './progress.ts';
 import { listenForStop } from './stop.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export interface TickFlags {
   readonly dryRun?: boolean;

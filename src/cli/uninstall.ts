@@ -2,7 +2,7 @@ import { UsageError } from '../errors.ts';
 import { removeStamps } from '../state/stamp.ts';
 import { triggers, triggersOf } from '../trigger/find.ts';
 import { identifyWorkspace, realPath, type TriggerName } from '../trigger/trigger.ts';
-import { printLine } from './terminal.ts';
+import { printLine } from './streams.ts';
 
 export interface UninstallFlags {
   readonly trigger?: TriggerName;

@@ -6,6 +6,7 @@ import type { DoctorFlags } from './doctor.ts';
 import type { StopFlags } from './end.ts';
 import type { InitFlags } from './init.ts';
 import type { Context } from './program.ts';
+import { print } from './streams.ts';
 
 /** Declares what looks after a workspace: `stop`, `cleanup`, `doctor`, `init`, `completion`. */
 export function declareUpkeep(program: Command, { workspace, finish }: Context): void {
@@ -101,7 +102,7 @@ Examples:
     )
     .action(async (shell: Shell) => {
       const { completionScript } = await import('./completion.ts');
-      process.stdout.write(completionScript(shell));
+      print('stdout', completionScript(shell));
     });
 
   program

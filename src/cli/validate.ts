@@ -8,7 +8,8 @@ import { readWritten } from '../config/written.ts';
 import { neutralise } from '../log/text.ts';
 import { wrapText } from '../report/paragraph.ts';
 import { countOf } from '../report/words.ts';
-import { printLine, terminalStyle, terminalWidth } from './terminal.ts';
+import { printLine } from './streams.ts';
+import { terminalStyle, terminalWidth } from './terminal.ts';
 
 export interface ValidateFlags {
   readonly strict?: boolean;

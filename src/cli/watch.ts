@@ -8,6 +8,7 @@ import { shorten } from '../report/table.ts';
 import { historyPath } from '../state/history.ts';
 import { harmless, lookAround, openRecent, type Recent, type StatusFlags } from './status.ts';
 import { listenForStop } from './stop.ts';
+import { isTerminal, streamOf } from './streams.ts';
 import { painter } from './terminal.ts';
 
 /** Between two looks, ms. */
@@ -25,25 +26,25 @@ export async function watch(workspace: string, flags: StatusFlags): Promise<numb
     if (isSet)
       throw new UsageError(`--watch does not go with ${flag}: run rhythm status ${flag} as often as you like.`);
   }
-  if (!process.stdout.isTTY || process.env.TERM === 'dumb') {
+  if (!isTerminal('stdout') || process.env.TERM === 'dumb') {
     throw new UsageError(
       '--watch draws on a terminal, and this is none: run rhythm status as often as you like, or rhythm log -f.',
     );
   }
   const look = await makeLook(workspace);
   const stop = listenForStop();
-  const screen = openScreen(process.stdout);
+  const screen = openScreen(streamOf('stdout'));
   try {
     while (!stop.signal.aborted) {
       const resized = new AbortController();
       const onResize = () => resized.abort();
-      process.stdout.once('resize', onResize);
+      streamOf('stdout').once('resize', onResize);
       process.once('SIGCONT', onResize);
       screen.draw(await look(screen.width()));
       await sleep(lookEvery, undefined, { signal: AbortSignal.any([stop.signal, resized.signal]) }).catch(
         () => undefined,
       );
-      process.stdout.off('resize', onResize);
+      streamOf('stdout').off('resize', onResize);
       process.off('SIGCONT', onResize);
     }
   } finally {

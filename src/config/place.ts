@@ -1,4 +1,15 @@
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { requireLater } from '../require.ts';
 import { isOpenToOthers } from './ownership.ts';
@@ -24,6 +35,52 @@ export function readKept(name: string): { readonly text: string; readonly checks
 
 /** Keeps a text for the next time. Where that is not possible nothing happens: a cache is only a saving. */
 export function keep(name: string, text: string): void {
+  place(name, `${checksum(text)}\n${text}`);
+}
+
+/**
+ * Bytes that were kept under a name for a purpose, if they are whole. Null as with `readKept`, and where they were kept
+ * for another purpose. Writes nothing.
+ */
+export function readKeptBytes(name: string, purpose: string): Buffer | null {
+  const folder = findCacheFolder();
+  let file: number | undefined;
+  try {
+    if (folder === null || !isTrusted(folder)) return null;
+    file = openSync(join(folder, name), 'r');
+    const begin = purpose.length + 1;
+    const length = (fstatSync(file).size - begin) / 2;
+    const piece = Buffer.allocUnsafeSlow(pieceSize);
+    if (readSync(file, piece, 0, begin, 0) !== begin || piece.toString('latin1', 0, begin) !== `${purpose}\n`)
+      return null;
+    const bytes = Buffer.allocUnsafeSlow(length);
+    if (readSync(file, bytes, 0, length, begin) !== length) return null;
+    // The second time they are read piece by piece: fresh memory takes longer to get than to fill.
+    for (let place = 0; place < length; ) {
+      const read = readSync(file, piece, 0, Math.min(pieceSize, length - place), begin + length + place);
+      if (read === 0 || bytes.compare(piece, 0, read, place, place + read) !== 0) return null;
+      place += read;
+    }
+    return bytes;
+  } catch {
+    return null;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+const pieceSize = 1 << 15;
+
+/**
+ * Keeps bytes for the next time, as `keep` does: twice, for to compare them takes a hundredth of what a sum takes.
+ *
+ * @param purpose what they are good for, in ASCII
+ */
+export function keepBytes(name: string, purpose: string, bytes: Buffer): void {
+  place(name, Buffer.concat([Buffer.from(`${purpose}\n`), bytes, bytes]));
+}
+
+function place(name: string, content: string | Buffer): void {
   const folder = findCacheFolder();
   if (folder === null) return;
   const path = join(folder, name);
@@ -33,33 +90,13 @@ export function keep(name: string, text: string): void {
     if (!isTrusted(folder)) return;
     try {
       // Another tick may read at any time, so the file appears at once and whole.
-      writeFileSync(temporary, `${checksum(text)}\n${text}`, { mode: 0o600, flag: 'wx' });
+      writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' });
       renameSync(temporary, path);
     } finally {
       rmSync(temporary, { force: true });
     }
   } catch {
     // No room, no right to write, no home: it is made anew the next time.
-  }
-}
-
-/**
- * Has Node keep what it compiles from here on, where it can (from 22.8 on) and the place for it is nobody else's to look
- * into: it is run the next time. Node itself checks what it finds there.
- */
-export function keepCompiled(): void {
-  const { enableCompileCache } = requireLater('node:module') as { enableCompileCache?: (folder: string) => unknown };
-  if (enableCompileCache === undefined || process.platform === 'win32') return;
-  const folder = findCacheFolder();
-  if (folder === null) return;
-  const compiled = join(folder, 'compiled');
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!isTrusted(folder)) return;
-    mkdirSync(compiled, { recursive: true, mode: 0o700 });
-    if (isTrusted(compiled) && (lstatSync(compiled).mode & 0o077) === 0) enableCompileCache(compiled);
-  } catch {
-    // It is compiled anew each time.
   }
 }
 

@@ -1,14 +1,4 @@
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,29 +31,6 @@ const config = {
     daily: { daily: '17:05', dependsOn: ['often'], scripts: [{ name: 'only', shell: note('daily') }] },
   },
 };
-
-const compiles = 'enableCompileCache' in process.getBuiltinModule('node:module');
-
-it.runIf(compiles)('keeps what Node compiled for ticks that do something, where only their user can look', async () => {
-  const workspace = makeWorkspace();
-  const cache = makeFolder();
-  workspace.configure(config);
-  const compiled = join(cache, 'rhythm/compiled');
-  const start = (...args: string[]) => workspace.rhythm(args, { env: { XDG_CACHE_HOME: cache } });
-  for (const args of [['tick', '--dry-run'], ['status'], ['validate']]) {
-    await start(...args);
-    expect([args, readdirSync(cache)]).toEqual([args, []]);
-  }
-  await start('tick');
-  expect(statSync(compiled).mode & 0o777).toBe(0o700);
-  expect(readdirSync(compiled, { recursive: true }).length).toBeGreaterThan(1);
-
-  rmSync(compiled, { recursive: true });
-  mkdirSync(compiled, { mode: 0o755 });
-  workspace.configure({ ...config, timezone: 'Europe/Berlin' });
-  expect((await start('tick')).code).toBe(0);
-  expect(readdirSync(compiled)).toEqual([]);
-});
 
 describe.runIf(hasFaketime)('a tick at rest', () => {
   it('is recorded like any other, by what is loaded at once, as long as nothing can be due', async () => {
