@@ -7,7 +7,8 @@ import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
 import { planTick } from '../plan/decide.ts';
 import { type Activity, reportStatus, type StatusDocument } from '../report/status.ts';
 import { runsThatTell } from '../report/usual.ts';
-import { type HistoryHead, type HistoryLine, readNewest } from '../state/history.ts';
+import type { HistoryHead } from '../state/head.ts';
+import { collectNewest, type HistoryLine } from '../state/history.ts';
 import { describeHolder, isHeld } from '../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../state/schema.ts';
 import { readPulse } from '../state/stamp.ts';
@@ -41,9 +42,7 @@ export async function status(workspace: string, flags: StatusFlags): Promise<num
   if (flags.check) return check(workspace, flags);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const now = Date.now();
-  const recent = openRecent(config.outputs, now);
-  const found = lookAround(config, recent.lines, now);
-  recent.close();
+  const found = lookAround(config, openRecent(config.outputs, now), now);
   for (const notice of found.notices) print('stderr', `rhythm: ${notice}\n`);
   if (flags.json) printLine(JSON.stringify(found, null, 2));
   else {
@@ -66,9 +65,7 @@ async function judge(workspace: string): Promise<CheckDocument> {
   try {
     const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
     const now = Date.now();
-    const recent = openRecent(config.outputs, now);
-    const found = lookAround(config, recent.lines, now);
-    recent.close();
+    const found = lookAround(config, openRecent(config.outputs, now), now);
     return { schemaVersion: 1, at: found.at, ...found.check };
   } catch (error) {
     if (!(error instanceof RhythmError)) throw error;
@@ -82,42 +79,37 @@ const mostOfHistory = 1 << 20;
 /** Only the ticks of this time before now, ms, tell how the trigger does. */
 const tickSpan = 25 * 3_600_000;
 
-/** The lines of the history that a status is made of, newest first; read once, as far as they are asked for. */
-export interface Recent {
-  readonly lines: Iterable<HistoryLine>;
-  close(): void;
+/**
+ * The lines of the history that a status is made of, newest first; read once, when they are first asked for.
+ *
+ * @param now ms
+ */
+export function openRecent(outputs: string, now: number): Iterable<HistoryLine> {
+  let lines: readonly HistoryLine[] | undefined;
+  return {
+    [Symbol.iterator]() {
+      lines ??= readRecent(outputs, isoOf(now - tickSpan));
+      return lines[Symbol.iterator]();
+    },
+  };
 }
 
-/** @param now ms */
-export function openRecent(outputs: string, now: number): Recent {
+function readRecent(outputs: string, since: string): HistoryLine[] {
+  const lines: HistoryLine[] = [];
   const successes = new Map<string, number>();
-  const since = isoOf(now - tickSpan);
   let hasTick = false;
-  const wants = ({ at, type, group }: HistoryHead) => {
-    if (type === 'tick') return !hasTick || at >= since;
-    return type === 'run-end' && (successes.get(group ?? '') ?? 0) < runsThatTell;
+  const wants = (head: HistoryHead) => {
+    if (head.isOf('tick')) return !hasTick || !head.isBefore(since);
+    return head.isOf('run-end') && (successes.get(head.group() ?? '') ?? 0) < runsThatTell;
   };
-  const unread = readNewest(outputs, { wants, most: mostOfHistory });
-  const known: HistoryLine[] = [];
-  return {
-    lines: {
-      *[Symbol.iterator]() {
-        for (let index = 0; ; index++) {
-          if (index === known.length) {
-            const { value, done } = unread.next();
-            if (done || value === undefined) return;
-            known.push(value);
-            if (value.type === 'tick') hasTick = true;
-            if (value.type === 'run-end' && value.run.outcome === 'succeeded') {
-              successes.set(value.group, (successes.get(value.group) ?? 0) + 1);
-            }
-          }
-          yield known[index] as HistoryLine;
-        }
-      },
-    },
-    close: () => void unread.return(),
+  const take = (line: HistoryLine) => {
+    lines.push(line);
+    if (line.type === 'tick') hasTick = true;
+    if (line.type !== 'run-end' || line.run.outcome !== 'succeeded') return;
+    successes.set(line.group, (successes.get(line.group) ?? 0) + 1);
   };
+  collectNewest(outputs, mostOfHistory, wants, take);
+  return lines;
 }
 
 /** How everything is at `now` (ms). StorageError where the state or the history can't be read. */
@@ -212,5 +204,7 @@ export function harmless<T>(value: T): T {
   if (typeof value === 'string') return neutralise(value) as T;
   if (Array.isArray(value)) return value.map(harmless) as T;
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, harmless(part)])) as T;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) copy[key] = harmless((value as Record<string, unknown>)[key]);
+  return copy as T;
 }

@@ -5,8 +5,8 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { RhythmError, UsageError } from '../errors.ts';
 import { renderStatus } from '../report/board.ts';
 import { shorten } from '../report/table.ts';
-import { historyPath } from '../state/history.ts';
-import { harmless, lookAround, openRecent, type Recent, type StatusFlags } from './status.ts';
+import { type HistoryLine, historyPath } from '../state/history.ts';
+import { harmless, lookAround, openRecent, type StatusFlags } from './status.ts';
 import { listenForStop } from './stop.ts';
 import { isTerminal, streamOf } from './streams.ts';
 import { painter } from './terminal.ts';
@@ -59,7 +59,7 @@ async function makeLook(workspace: string): Promise<(width: number) => Promise<s
   const load = () => loadConfig(resolve(workspace), { cache: 'read' });
   let loaded = await load();
   let loadedAs = signatureOf(loaded.inputs);
-  let recent: Recent | null = null;
+  let recent: Iterable<HistoryLine> | null = null;
   let recentAs = '';
 
   return async (width) => {
@@ -77,11 +77,10 @@ async function makeLook(workspace: string): Promise<(width: number) => Promise<s
       const { config } = loaded;
       const history = signatureOf([historyPath(config.outputs)]);
       if (recent === null || history !== recentAs) {
-        recent?.close();
         recent = openRecent(config.outputs, Date.now());
         recentAs = history;
       }
-      const found = harmless(lookAround(config, recent.lines, Date.now()));
+      const found = harmless(lookAround(config, recent, Date.now()));
       const board = renderStatus(found, { timezone: config.timezone, width, paint: painter() });
       return [...found.notices, trouble, board].filter((part) => part !== '').join('\n');
     } catch (error) {

@@ -5,6 +5,7 @@ import { outcomes, stateVersion } from './schema.ts';
  * reads the state, and zod takes longer to load than most of them take in all; a test holds the two against each other.
  */
 type Check = (value: unknown) => string[] | null;
+// Loops here count: what iterates over a large state makes more garbage than it looks at.
 
 const fine = null;
 const wrong: string[] = [];
@@ -30,7 +31,7 @@ const list =
     if (!Array.isArray(value)) return wrong;
     for (let index = 0; index < value.length; index++) {
       const path = check(value[index]);
-      if (path !== null) return [`${index}`, ...path];
+      if (path !== fine) return [`${index}`, ...path];
     }
     return fine;
   };
@@ -39,21 +40,24 @@ const record =
   (check: Check): Check =>
   (value) => {
     if (!isObject(value)) return wrong;
-    for (const key of Object.keys(value)) {
+    const keys = Object.keys(value);
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index] as string;
       // zod passes over that key as well: it could only be meant to do harm.
       const path = key === '__proto__' ? fine : check(value[key]);
-      if (path !== null) return [key, ...path];
+      if (path !== fine) return [key, ...path];
     }
     return fine;
   };
 
 const object = (fields: Readonly<Record<string, Check>>): Check => {
-  const known = Object.entries(fields);
+  const keys = Object.keys(fields);
+  const checks = Object.values(fields);
   return (value) => {
     if (!isObject(value)) return wrong;
-    for (const [key, check] of known) {
-      const path = check(value[key]);
-      if (path !== null) return [key, ...path];
+    for (let index = 0; index < keys.length; index++) {
+      const path = (checks[index] as Check)(value[keys[index] as string]);
+      if (path !== fine) return [keys[index] as string, ...path];
     }
     return fine;
   };

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { appendDurably, sweepTemporaries, writeDurably } from './file.ts';
+import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
-import { readBackward, readForward, seekLine } from './lines.ts';
+import { readBackward, readForward, seekLine, visitBackward } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
 import { isoOf } from './schema.ts';
 
@@ -76,41 +77,44 @@ export interface ReadingOptions {
   readonly onSkipped?: (() => void) | undefined;
 }
 
-/** What a line begins with, as far as it is one of ours: enough to tell whether it is worth reading. */
-export interface HistoryHead {
-  readonly at: string;
-  readonly type: string;
-  readonly group: string | null;
-}
-
-/** Instant, type, tick and group come first in our own lines, and none of them holds what JSON would have to escape. */
-const headOfLine = /^\{"at":"([^"\\]+)","type":"([^"\\]+)"(?:,"tick":"[^"\\]*")?(?:,"group":"([^"\\]+)")?/;
-
 export interface NewestOptions extends ReadingOptions {
   /** ms; lines from after it are passed over at next to no cost, wherever in the file it lies. */
   readonly until?: number | undefined;
-  /** Tells by its head whether a line is asked for; the others are passed over at little cost. Not with a group. */
-  readonly wants?: ((head: HistoryHead) => boolean) | undefined;
-  /** So many bytes of the file's end are looked at. */
-  readonly most?: number | undefined;
 }
 
 /** The same, newest first: what was asked for last costs no more than the end of the file. */
 export function* readNewest(
   outputs: string,
-  { until, wants, most, ...options }: NewestOptions = {},
+  { until, ...options }: NewestOptions = {},
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
   const from = until === undefined ? undefined : seekInstant(path, until + disorder).after;
-  const isAsked = (beginning: string) => {
-    const [, at = '', type = '', group = null] = headOfLine.exec(beginning) ?? [];
-    // Who looks at a head alone takes whatever has none for a line that may be asked for.
-    return type === '' || wants === undefined || wants({ at, type, group });
-  };
-  const texts = readBackward(path, { from, most, wants: wants && isAsked, containing: markOf(options) });
+  const texts = readBackward(path, { from, containing: markOf(options) });
   for (const line of understand(texts, options)) {
     if (until === undefined || Date.parse(line.at) <= until) yield line;
   }
+}
+
+/**
+ * Goes through the lines at the end of the history, newest first: a few comparisons for each, and it is read only if it is
+ * asked for. StorageError where the file can't be read.
+ *
+ * @param most so many bytes of the file's end are looked at
+ * @param wants tells by its head whether a line is asked for; one that is none of ours always is
+ * @param take is given a line that is, before the head of the next one is looked at
+ */
+export function collectNewest(
+  outputs: string,
+  most: number,
+  wants: (head: HistoryHead) => boolean,
+  take: (line: HistoryLine) => void,
+): void {
+  const head = new HistoryHead();
+  visitBackward(historyPath(outputs), most, (bytes, start, end) => {
+    if (head.lookAt(bytes, start, end) && !wants(head)) return;
+    const line = parseLine(bytes.toString('utf8', start, end));
+    if (line !== null) take(line);
+  });
 }
 
 /** The lines from an instant (ms) on, oldest first; what comes before it costs next to nothing. */

@@ -13,15 +13,6 @@ export interface LinesOptions {
   readonly from?: number | undefined;
 }
 
-export interface BackwardOptions extends LinesOptions {
-  /** So many bytes of the file's end are looked at. */
-  readonly most?: number | undefined;
-  /** Whether a line is asked for, by what it begins with (256 bytes); the others are passed over at little cost. */
-  readonly wants?: ((beginning: string) => boolean) | undefined;
-}
-
-const beginningSize = 256;
-
 /**
  * The texts of a file's lines from its beginning, read as they are asked for; none where there is no file. StorageError
  * where it can't be read.
@@ -70,7 +61,7 @@ function nextEnd(bytes: Buffer, start: number, unseen: number, needle: Buffer | 
 }
 
 /** The same from the file's end to its beginning. */
-export function* readBackward(path: string, options: BackwardOptions = {}): Generator<string, void, undefined> {
+export function* readBackward(path: string, options: LinesOptions = {}): Generator<string, void, undefined> {
   const file = openToRead(path);
   if (file === null) return;
   try {
@@ -84,17 +75,14 @@ export function* readBackward(path: string, options: BackwardOptions = {}): Gene
 export function* backward(
   path: string,
   file: number,
-  { containing, from, most, wants = () => true }: BackwardOptions = {},
+  { containing, from }: LinesOptions = {},
 ): Generator<string, void, undefined> {
   const needle = containing === undefined ? null : Buffer.from(containing);
   const { size } = fstatSync(file);
-  const first = most === undefined ? 0 : Math.max(0, size - most);
-  const isAsked = (bytes: Buffer, start: number, end: number) =>
-    wants(bytes.toString('latin1', start, Math.min(end, start + beginningSize)));
   let begun: Buffer = Buffer.alloc(0);
   let isWithin = from !== undefined && from < size;
-  for (let position = Math.min(from ?? size, size); position > first; ) {
-    const length = Math.min(blockSize, position - first);
+  for (let position = Math.min(from ?? size, size); position > 0; ) {
+    const length = Math.min(blockSize, position);
     position -= length;
     let block = readBlock(path, file, position, length);
     if (isWithin) {
@@ -105,7 +93,7 @@ export function* backward(
     let end = bytes.length;
     if (needle === null) {
       for (let before = lastNewline(bytes, end); before !== -1; before = lastNewline(bytes, end)) {
-        if (end > before + 1 && isAsked(bytes, before + 1, end)) yield textBetween(bytes, before + 1, end);
+        if (end > before + 1) yield textBetween(bytes, before + 1, end);
         end = before;
       }
     } else {
@@ -120,8 +108,7 @@ export function* backward(
     }
     begun = cut(bytes.subarray(0, end));
   }
-  const isLast = first === 0 && begun.length > 0 && (needle === null || begun.includes(needle));
-  if (isLast && isAsked(begun, 0, begun.length)) yield begun.toString();
+  if (begun.length > 0 && (needle === null || begun.includes(needle))) yield begun.toString();
 }
 
 function lastNewline(bytes: Buffer, end: number): number {
@@ -131,6 +118,49 @@ function lastNewline(bytes: Buffer, end: number): number {
 function lastOf(bytes: Buffer, needle: Buffer, end: number): number {
   return end < needle.length ? -1 : bytes.lastIndexOf(needle, end - needle.length);
 }
+
+/**
+ * Shows the lines of a file's end, the last one first: the bytes that each lies in, where it begins and where it ends;
+ * they are used anew for the next ones. The line that the end begins in the midst of is left out. StorageError where the
+ * file can't be read.
+ *
+ * @param most so many bytes of the file's end are looked at
+ */
+export function visitBackward(
+  path: string,
+  most: number,
+  visit: (bytes: Buffer, start: number, end: number) => void,
+): void {
+  const file = openToRead(path);
+  if (file === null) return;
+  try {
+    const { size } = fstatSync(file);
+    const first = Math.max(0, size - most);
+    // What is left of one block comes to lie behind the next one: fresh memory takes longer to get than to fill.
+    let room = Buffer.allocUnsafeSlow(2 * visitSize);
+    let begun = 0;
+    for (let position = size; position > first; ) {
+      const length = Math.min(visitSize, position - first);
+      position -= length;
+      if (length + begun > room.length) room = Buffer.concat([room.subarray(0, begun)], 2 * (length + begun));
+      room.copyWithin(length, 0, begun);
+      // A file that has become shorter meanwhile: what is not there is no line.
+      const read = readInto(path, file, room.subarray(0, length), position);
+      room.fill(newline, read, length);
+      let end = length + begun;
+      for (let before = lastNewline(room, end); before !== -1; before = lastNewline(room, end)) {
+        if (end > before + 1) visit(room, before + 1, end);
+        end = before;
+      }
+      begun = end;
+    }
+    if (first === 0 && begun > 0) visit(room, 0, begun);
+  } finally {
+    closeSync(file);
+  }
+}
+
+const visitSize = 1 << 15;
 
 /**
  * A place in a file of lines that are nearly sorted: what comes before it is not wanted, what comes after it is, and in
@@ -194,9 +224,13 @@ function openToRead(path: string): number | null {
 }
 
 function readBlock(path: string, file: number, position: number, length: number): Buffer {
+  const block = Buffer.allocUnsafe(length);
+  return block.subarray(0, readInto(path, file, block, position));
+}
+
+function readInto(path: string, file: number, block: Buffer, position: number): number {
   try {
-    const block = Buffer.allocUnsafe(length);
-    return block.subarray(0, readSync(file, block, 0, length, position));
+    return readSync(file, block, 0, block.length, position);
   } catch (error) {
     throw storageError('read', path, error);
   }
