@@ -58,8 +58,8 @@ export interface Launchers {
    * @param own what it has in its environment beyond the tick's
    */
   take(cwd: string, own: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
-  /** Dismisses those that are free. */
-  close(): void;
+  /** Dismisses those that are free; resolves when they are gone. */
+  close(): Promise<void>;
 }
 
 /** The status of a launcher that could not open the output and so did not start the script (EX_IOERR of sysexits.h). */
@@ -126,8 +126,10 @@ export function makeLaunchers(): Launchers {
       };
       return startLauncher(cwd, { ...environment, ...own }, isKept ? keep : null);
     },
-    close() {
-      for (const { launcher } of free.splice(0)) launcher.dismiss();
+    async close() {
+      const launchers = free.splice(0).map(({ launcher }) => launcher);
+      for (const launcher of launchers) launcher.dismiss();
+      await Promise.all(launchers.map(({ ended }) => ended));
     },
   };
 }

@@ -69,7 +69,7 @@ export async function runOrders(
     lanes.release(lane);
   });
   await Promise.allSettled(lanesFreed);
-  launchers.close();
+  await launchers.close();
   const results = await Promise.allSettled([...ends.values(), ...records]);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;

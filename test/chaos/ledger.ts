@@ -177,7 +177,10 @@ function findFalseRecords(entries: readonly Entry[], history: readonly HistoryEn
     const key = `${run} ${script}`;
     if (kind === 'signal') isStopping = true;
     if (kind === 'over') isStopping = false;
-    if (kind === 'start' || kind === 'cut') truth.delete(key);
+    const before = truth.get(key);
+    // A tick that is about to be told to stop is no dead one: what had ended may still leave its status.
+    if (kind === 'cut' && isStopping && before !== undefined) truth.set(key, { ...before, isCertain: false });
+    else if (kind === 'start' || kind === 'cut') truth.delete(key);
     if (kind === 'end') truth.set(key, { status: detail, isCertain: !isStopping });
   }
   const [head] = history;

@@ -70,7 +70,7 @@ export function makeWorkbench(): Workbench {
     job,
     sh: (text, script, rest) => job({ argv: ['sh', '-c', text], ...script }, rest),
     remove() {
-      launchers.close();
+      void launchers.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -164,8 +164,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     const [first, second, ...rest] = taken;
     await Promise.all([first?.ended, second?.ended]);
     expect(rest.map(({ leader }) => isSame(leader))).toEqual([true, true, true, true]);
-    launchers.close();
-    await Promise.all(rest.map(({ ended }) => ended));
+    await launchers.close();
     expect(taken.map(({ leader }) => identify(leader.pid))).toEqual([null, null, null, null, null, null]);
   });
 
