@@ -5,6 +5,43 @@ export interface DuplicateKey {
   readonly column: number;
 }
 
+/** Whether there are as many keys in a valid JSON text as in the value that JSON.parse made of it: it drops those that stand twice. */
+export function hasAllKeys(text: string, value: unknown): boolean {
+  return countColons(text) === countKeys(value);
+}
+
+/** Those outside of strings: one for each key. */
+function countColons(text: string): number {
+  const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
+  let count = 0;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === colon) count++;
+    else if (code === quote) {
+      for (at++; text.charCodeAt(at) !== quote; at++) if (text.charCodeAt(at) === backslash) at++;
+    }
+  }
+  return count;
+}
+
+function countKeys(value: unknown): number {
+  let count = 0;
+  const open = [value];
+  for (let part = open.pop(); part !== undefined; part = open.pop()) {
+    if (typeof part !== 'object' || part === null) continue;
+    if (Array.isArray(part)) {
+      for (const item of part) if (typeof item === 'object') open.push(item);
+      continue;
+    }
+    for (const key in part) {
+      count++;
+      const item = (part as Record<string, unknown>)[key];
+      if (typeof item === 'object') open.push(item);
+    }
+  }
+  return count;
+}
+
 /**
  * Finds keys that one object holds twice. JSON.parse keeps the last of them without a word, so that a group would vanish.
  * The text has to be valid JSON; nesting of any depth will do.

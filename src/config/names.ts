@@ -1,6 +1,6 @@
 import { findCycles } from './cycle.ts';
 import { describeValue, formatPath, type Path, type Report, suggest } from './problems.ts';
-import { isName, nameRule } from './schema.ts';
+import { isName, nameRule } from './rules.ts';
 import { foldName } from './words.ts';
 
 /** A name that a group goes by, and the place where that group stands. */

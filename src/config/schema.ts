@@ -1,8 +1,19 @@
 import * as z from 'zod';
 import { parseCron, parseDaily } from '../schedule/cron.ts';
-import { parseDuration } from '../schedule/duration.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import { priorities } from './config.ts';
+import {
+  isArgument,
+  isDuration,
+  isExtension,
+  isName,
+  isScriptName,
+  isText,
+  isVariable,
+  longestTimer,
+  nameRule,
+  scriptForms,
+} from './rules.ts';
 import { parseSize } from './size.ts';
 
 /**
@@ -10,24 +21,13 @@ import { parseSize } from './size.ts';
  * sentences are put together in issues.ts. Nothing is transformed here, so what is valid is also what was written.
  */
 
-const day = 86_400_000;
-/** Node's timers overflow beyond 2^31 - 1 ms (24.8 days) and then fire at once, so what is timed stays below. */
-const longestTimer = 24 * day;
-
 const duration = (least = 0, most = Number.MAX_SAFE_INTEGER) =>
-  z.stringFormat(
-    'duration',
-    (text: string) => {
-      const length = parseDuration(text);
-      return length !== null && length >= least && length <= most;
-    },
-    {
-      error:
-        'a duration such as "10m" or "1h30m"' +
-        (most === longestTimer ? ', at most 24d' : '') +
-        (least > 0 ? ', at least 1s' : ''),
-    },
-  );
+  z.stringFormat('duration', (text: string) => isDuration(text, least, most), {
+    error:
+      'a duration such as "10m" or "1h30m"' +
+      (most === longestTimer ? ', at most 24d' : '') +
+      (least > 0 ? ', at least 1s' : ''),
+  });
 
 const second = 1_000;
 
@@ -35,11 +35,9 @@ const size = z.stringFormat('size', (text: string) => parseSize(text) !== null, 
   error: 'a size such as "5MB" (units B, KB, MB, GB)',
 });
 
-/** No program and no file name can be given a NUL character: it ends the text for the system. */
-const text = (allowed: string) =>
-  z.stringFormat('text', (value: string) => value.trim() !== '' && !value.includes('\0'), { error: allowed });
+const text = (allowed: string) => z.stringFormat('text', isText, { error: allowed });
 
-const argument = z.stringFormat('argument', (value: string) => !value.includes('\0'), { error: 'a text' });
+const argument = z.stringFormat('argument', isArgument, { error: 'a text' });
 
 const whole = (least: number, most: number) => {
   const error = `a whole number from ${least} to ${most}`;
@@ -52,22 +50,11 @@ const zone = z.stringFormat('timezone', isTimeZone, {
   error: 'a time zone such as "UTC", "Europe/Berlin" or "America/New_York"',
 });
 
-/** Names go into file names and onto the command line; the limit keeps a run's file name below the usual 255 bytes. */
-const namePattern = /^[A-Za-z][A-Za-z0-9_-]{0,99}$/;
-export const nameRule = 'a letter, then letters, digits, "_" or "-" (100 at most)';
-
-/** Whether a group or a lane may be called so. */
-export function isName(name: string): boolean {
-  return namePattern.test(name);
-}
-
 const laneName = z.stringFormat('name', isName, { error: `a name: ${nameRule}` });
 /** Any text, for whether a group is called so is seen when all of them are known. */
 const groupName = z.string({ error: 'the name of a group' });
 
-const variableName = z.stringFormat('variable', (name: string) => /^[^=\0]+$/.test(name), {
-  error: 'the name of an environment variable',
-});
+const variableName = z.stringFormat('variable', isVariable, { error: 'the name of an environment variable' });
 
 /** One or several lines of a calendar, each refused with the reason that its reader gives. */
 const calendar = (read: (line: string) => object | { problem: string }, allowed: string) => {
@@ -100,15 +87,7 @@ export const scriptObject = strict(
     /** Arguments, with `run` or `command`. */
     args: list(argument, 'a list of texts').optional(),
     /** What it is called in records; the file or program itself unless given. */
-    name: z
-      .stringFormat(
-        'script',
-        (name: string) => /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u.test(name) && name.length <= 100,
-        {
-          error: 'a name of 1 to 100 characters on one line',
-        },
-      )
-      .optional(),
+    name: z.stringFormat('script', isScriptName, { error: 'a name of 1 to 100 characters on one line' }).optional(),
     /** Where it runs; the workspace unless given. */
     cwd: text('a folder').optional(),
     /** Added to the environment of the tick. */
@@ -139,7 +118,6 @@ export const scriptObject = strict(
   'a script object',
 );
 
-export const scriptForms = 'a text such as "check.ts --fast", or an object with one of run, command and shell';
 const scriptInput = z.union([z.string(), scriptObject], { error: scriptForms });
 
 const dependencyObject = strict(
@@ -219,7 +197,7 @@ const settings = {
   /** The program, or program and arguments, that runs files of an extension: `{ py: '.venv/bin/python' }`. */
   interpreters: z
     .record(
-      z.stringFormat('extension', (key: string) => /^\.?[^./\\\s]+$/.test(key), { error: 'an extension such as "py"' }),
+      z.stringFormat('extension', isExtension, { error: 'an extension such as "py"' }),
       z.union([text('a program'), z.tuple([text('a program')], argument, { error: 'a program and its arguments' })], {
         error: 'a program, or a list of a program and its arguments',
       }),

@@ -1,3 +1,4 @@
+import type * as z from 'zod';
 import { parseDuration } from '../schedule/duration.ts';
 import {
   type Interpreters,
@@ -9,9 +10,9 @@ import {
   pathRulesOf,
 } from './argv.ts';
 import type { Script } from './config.ts';
-import { salvage } from './issues.ts';
 import { describeValue, formatPath, joinWords, type Path, type Report } from './problems.ts';
-import { scriptForms, scriptObject } from './schema.ts';
+import { scriptForms } from './rules.ts';
+import type { scriptObject } from './schema.ts';
 import { foldName, splitWords } from './words.ts';
 
 /** What a script takes from the configuration around it. */
@@ -24,23 +25,55 @@ export interface ScriptSetting {
   readonly platform: Platform;
 }
 
-type Draft = Omit<Script, 'name'> & { readonly explicitName: string | null; readonly defaultName: string };
+/** A script object as the schema reads it. */
+export type ScriptFrame = Partial<z.infer<typeof scriptObject>>;
+/** Looks at a script object, reports what is wrong with it, and returns what is valid. */
+type Check = (value: object, path: Path, report: Report) => ScriptFrame;
+
+interface Draft {
+  readonly explicitName: string | null;
+  readonly defaultName: string;
+  readonly named: (name: string) => Script;
+}
 
 const hour = 3_600_000;
 const forms = ['run', 'command', 'shell'] as const;
+const noEnv = {};
+const zeroOnly = [0];
 
-/** Resolves the scripts of a group, which stand at `path`; those with a problem are reported and left out. */
-export function resolveScripts(
-  inputs: readonly unknown[],
-  path: Path,
-  setting: ScriptSetting,
-  report: Report,
-): Script[] {
-  const drafts = inputs.map((input, index) => draftScript(input, [...path, index], setting, report));
-  return nameScripts(drafts, path, report);
+/**
+ * Makes what resolves the scripts of groups; those with a problem are reported and left out. Groups that run nothing but
+ * the same program, without more being said of it, share their list.
+ */
+export function scriptReader(setting: ScriptSetting, check: Check, report: Report) {
+  const alone = new Map<string, readonly Script[]>();
+  return (inputs: readonly unknown[], path: Path): readonly Script[] => {
+    const resolve = () => {
+      const place = [...path, 'scripts'];
+      const drafts = inputs.map((input, index) => draftScript(input, [...place, index], setting, check, report));
+      return nameScripts(drafts, place, report);
+    };
+    const program = inputs.length === 1 ? programAlone(inputs[0]) : null;
+    if (program === null) return resolve();
+    let known = alone.get(program);
+    if (known === undefined) {
+      known = resolve();
+      // What was refused is refused again, at its own place.
+      if (known.length > 0) alone.set(program, known);
+    }
+    return known;
+  };
 }
 
-function draftScript(input: unknown, path: Path, setting: ScriptSetting, report: Report): Draft | null {
+/** The program of a script of which nothing else is said; null where there is more. */
+function programAlone(input: unknown): string | null {
+  if (typeof input !== 'object' || input === null) return null;
+  for (const key in input) if (key !== 'command') return null;
+  const { command } = input as { command?: unknown };
+  return typeof command === 'string' && Object.hasOwn(input, 'command') ? command : null;
+}
+
+function draftScript(input: unknown, path: Path, setting: ScriptSetting, check: Check, report: Report): Draft | null {
   const refuse = (message: string, key?: string): null => {
     report({ path: formatPath(key === undefined ? path : [...path, key]), message });
     return null;
@@ -63,7 +96,7 @@ function draftScript(input: unknown, path: Path, setting: ScriptSetting, report:
     return refuse(`expected ${scriptForms}, found ${describeValue(input)}`);
   }
 
-  const script = salvage(scriptObject, input, path, report);
+  const script = check(input, path, report);
   // Asked of what was written, so that a form with a problem of its own still counts as the form that was chosen.
   const written = forms.filter(
     (form) => (input as Record<string, unknown>)[form] !== undefined && Object.hasOwn(input, form),
@@ -103,25 +136,29 @@ function resolveIn(folder: string, path: string, setting: ScriptSetting): string
 function draft(
   invocation: Invocation,
   origin: { file: string | null; defaultName: string },
-  script: ReturnType<typeof salvage<typeof scriptObject>>,
+  script: ScriptFrame,
   setting: ScriptSetting,
 ): Draft {
   const { workspace } = setting;
-  const env = Object.entries(script.env ?? {}).map(([name, value]) => [name, String(value)] as const);
+  const env = Object.entries(script.env ?? noEnv).map(([name, value]) => [name, String(value)] as const);
+  const cwd = script.cwd === undefined ? workspace : resolveIn(workspace, script.cwd, setting);
   return {
     explicitName: script.name ?? null,
     defaultName: origin.defaultName,
-    argv: invocation.argv,
-    ...(invocation.verbatim ? { verbatim: true } : {}),
-    file: origin.file,
-    cwd: script.cwd === undefined ? workspace : resolveIn(workspace, script.cwd, setting),
-    env: { ...invocation.env, ...Object.fromEntries(env) },
-    timeout: parseDuration(script.timeout ?? '') ?? hour,
-    killAfter: parseDuration(script.killAfter ?? '') ?? setting.killAfter,
-    retries: script.retries ?? 0,
-    retryDelay: parseDuration(script.retryDelay ?? '') ?? 1_000,
-    optional: script.optional ?? false,
-    successExitCodes: script.successExitCodes ?? [0],
+    named: (name) => ({
+      name,
+      argv: invocation.argv,
+      ...(invocation.verbatim ? { verbatim: true } : {}),
+      file: origin.file,
+      cwd,
+      env: { ...invocation.env, ...Object.fromEntries(env) },
+      timeout: parseDuration(script.timeout ?? '') ?? hour,
+      killAfter: parseDuration(script.killAfter ?? '') ?? setting.killAfter,
+      retries: script.retries ?? 0,
+      retryDelay: parseDuration(script.retryDelay ?? '') ?? 1_000,
+      optional: script.optional ?? false,
+      successExitCodes: script.successExitCodes === undefined ? zeroOnly : [...script.successExitCodes],
+    }),
   };
 }
 
@@ -156,12 +193,12 @@ function nameScripts(drafts: readonly (Draft | null)[], path: Path, report: Repo
   });
   return drafts.flatMap((script) => {
     if (!script) return [];
-    const { explicitName, defaultName, ...rest } = script;
+    const { explicitName, defaultName, named } = script;
     let name = explicitName ?? defaultName;
     if (explicitName === null) {
       for (let number = 2; taken.has(foldName(name)); number++) name = `${defaultName}-${number}`;
       taken.set(foldName(name), name);
     }
-    return [{ name, ...rest }];
+    return [named(name)];
   });
 }

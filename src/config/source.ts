@@ -9,12 +9,14 @@ import { readFirstLine } from './beginning.ts';
 import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from './bundle.ts';
 import { readBundle, writeBundle } from './cache.ts';
 import type { Config } from './config.ts';
-import { findDuplicateKeys } from './json.ts';
+import { fillIn } from './defaults.ts';
+import { findDuplicateKeys, hasAllKeys } from './json.ts';
 import { keepConfig, readText } from './kept.ts';
 import type { LoadedConfig } from './load.ts';
 import { importModule } from './module.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
+import { plainChecks } from './recognition.ts';
 
 /** A configuration that waits for something that never comes would else end the tick without a word. */
 const patience = 30_000;
@@ -31,13 +33,12 @@ export interface SourceConfig extends LoadedConfig {
 export async function readSource(file: string, cache: 'read' | 'write' | 'off'): Promise<SourceConfig> {
   const folder = dirname(file);
   refuseForeign([file], folder);
-  // esbuild, a process of its own, works while the schema is loaded, which takes about as long.
-  const [{ value, inputs, isFixed }, { resolveConfig }] = await Promise.all([
-    file.endsWith('.json') ? readJson(file) : readModule(file, cache),
-    import('./resolve.ts'),
-  ]);
+  const { value, inputs, isFixed } = await (file.endsWith('.json') ? readJson(file) : readModule(file, cache));
   const asked = recordAsked(describePlatform());
-  const result = resolveConfig(value, { workspace: folder, file }, asked.platform);
+  const place = { workspace: folder, file };
+  let result = fillIn(value, place, asked.platform, plainChecks);
+  // What is not recognised at once has to be asked of the schema, which takes long to load.
+  if ('problems' in result) result = (await import('./resolve.ts')).resolveConfig(value, place, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
   if (cache === 'write' && isFixed) keepIfCurrent(result.config, inputs, asked);
   return { config: result.config, inputs: inputs.map(({ path }) => path), written: value };
@@ -118,7 +119,7 @@ async function readJson(file: string): Promise<Read> {
     const problems = located.length > 0 ? located : [{ path: basename(file), message: (cause as Error).message }];
     throw new ConfigError(basename(file), problems, { cause });
   }
-  const duplicates = findDuplicateKeys(text);
+  const duplicates = hasAllKeys(text, value) ? [] : findDuplicateKeys(text);
   if (duplicates.length > 0) {
     throw new ConfigError(
       basename(file),
@@ -128,7 +129,15 @@ async function readJson(file: string): Promise<Read> {
       })),
     );
   }
-  return { value, inputs: [{ path: file, sha256: hash(whole), runs: false }], isFixed: true };
+  // Hashed only where the configuration is kept: that takes as long as to parse it.
+  const input = {
+    path: file,
+    get sha256() {
+      return hash(whole);
+    },
+    runs: false,
+  };
+  return { value, inputs: [input], isFixed: true };
 }
 
 async function readModule(file: string, cache: 'read' | 'write' | 'off'): Promise<Read> {

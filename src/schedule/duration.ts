@@ -14,8 +14,9 @@ const grammar = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
  * pass for a length. Null where the text is none of this, or where the length is not a safe integer.
  */
 export function parseDuration(text: string): number | null {
+  if (text === '') return null;
   const amounts = grammar.exec(text);
-  if (amounts === null || text === '') return null;
+  if (amounts === null) return null;
   let total = 0;
   for (const [index, unit] of units.entries()) total += Number(amounts[index + 1] ?? 0) * unit.length;
   if (total === 0) return text === '0s' ? 0 : null;

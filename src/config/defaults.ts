@@ -1,0 +1,231 @@
+import type * as z from 'zod';
+import { parseCron, parseDaily } from '../schedule/cron.ts';
+import { parseDuration } from '../schedule/duration.ts';
+import type { CalendarLine, Schedule } from '../schedule/schedule.ts';
+import { type Interpreters, type Platform, pathRulesOf } from './argv.ts';
+import { type Config, type Dependency, type Group, mainLane } from './config.ts';
+import type { Named } from './names.ts';
+import { describeValue, formatPath, joinWords, type Path, type Problem, type Report } from './problems.ts';
+import type { configFrame, groupFrame } from './schema.ts';
+import { type ScriptFrame, type ScriptSetting, scriptReader } from './script.ts';
+import { parseSize } from './size.ts';
+
+const second = 1_000;
+const day = 86_400_000;
+const megabyte = 1_024 ** 2;
+const none: readonly never[] = [];
+
+/** A group as written. */
+export interface Entry extends Named {
+  readonly value: unknown;
+}
+
+type Frame<Schema extends z.ZodType> = Partial<z.infer<Schema>>;
+export type ConfigFrame = Frame<typeof configFrame>;
+export type GroupFrame = Frame<typeof groupFrame>;
+
+/** How what was written is looked at: what is valid of it comes back, and a problem is reported for all that is not. */
+export interface Checks {
+  config(value: unknown, report: Report): ConfigFrame;
+  group(value: unknown, path: Path, report: Report): GroupFrame;
+  script(value: object, path: Path, report: Report): ScriptFrame;
+  /** The names of groups and lanes, and of the groups that are named by others; `frames` are those of the groups. */
+  names(entries: readonly Entry[], groups: readonly Group[], frames: readonly GroupFrame[], report: Report): void;
+}
+
+/**
+ * Fills the defaults into what the user wrote: a configuration, or the problems that were reported, in order. Pure:
+ * `place` says where it was written, `platform` what the machine is like. Never throws for any JSON value.
+ */
+export function fillIn(
+  input: unknown,
+  place: { readonly workspace: string; readonly file: string },
+  platform: Platform,
+  checks: Checks,
+): { readonly config: Config } | { readonly problems: readonly Problem[] } {
+  const problems = new Map<string, Problem>();
+  const report: Report = (problem) => problems.set(`${problem.path}: ${problem.message}`, problem);
+
+  const settings = checks.config(input, report);
+  const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+  const entries = isObject ? listEntries(settings.groups, report) : [];
+  const { workspace } = place;
+  const resolvePath = (path: string): string => pathRulesOf(platform).resolve(workspace, path);
+  const setting: ScriptSetting = {
+    workspace,
+    scriptsDir: resolvePath(settings.scriptsDir ?? 'scripts'),
+    interpreters: readInterpreters(settings.interpreters ?? {}, resolvePath),
+    killAfter: parseDuration(settings.killAfter ?? '') ?? 10 * second,
+    platform,
+  };
+  const timezone = settings.timezone ?? platform.systemTimezone;
+  const frames: GroupFrame[] = [];
+  const scriptsOf = scriptReader(setting, checks.script, report);
+  const scheduleOf = scheduleReader(timezone, report);
+  const dependenciesOf = dependencyReader();
+  const groups = entries.map(({ name, path, value }): Group => {
+    const group = checks.group(value, path, report);
+    frames.push(group);
+    return {
+      name,
+      description: group.description ?? null,
+      enabled: group.enabled ?? true,
+      schedule: scheduleOf(group, value, path),
+      dependsOn: dependenciesOf(group),
+      after: group.after === undefined ? none : group.after.filter((other) => other !== undefined),
+      priority: group.priority ?? 'normal',
+      lane: group.lane ?? mainLane,
+      catchUp: group.catchUp ?? 'latest',
+      catchUpWithin: parseDuration(group.catchUpWithin ?? ''),
+      firstRun: group.firstRun ?? null,
+      onScriptFailure: group.onScriptFailure ?? 'continue',
+      onInterrupt: group.onInterrupt ?? 'resume',
+      retryAfter:
+        group.retryAfter === undefined ? none : group.retryAfter.map((delay) => parseDuration(delay ?? '') ?? 0),
+      scripts: scriptsOf(group.scripts ?? none, path),
+    };
+  });
+
+  checks.names(entries, groups, frames, report);
+  if (problems.size > 0) return { problems: [...problems.values()] };
+  return {
+    config: {
+      workspace,
+      file: place.file,
+      outputs: resolvePath(settings.outputs ?? 'outputs'),
+      scriptsDir: setting.scriptsDir,
+      timezone,
+      tickEvery: parseDuration(settings.tickEvery ?? '') ?? 300 * second,
+      log: {
+        output: settings.log?.output ?? 'failed',
+        format: settings.log?.format ?? 'text',
+        maxSize: parseSize(settings.log?.maxSize ?? '') ?? 5 * megabyte,
+        maxFiles: settings.log?.maxFiles ?? 5,
+      },
+      keep: {
+        history: parseDuration(settings.history?.keep ?? '') ?? 90 * day,
+        runs: parseDuration(settings.runs?.keep ?? '') ?? 14 * day,
+        runsSize: parseSize(settings.runs?.maxSize ?? '') ?? 200 * megabyte,
+      },
+      redact: [...(settings.redact ?? [])],
+      groups,
+    },
+  };
+}
+
+/** The groups as written, in order: the entries of an object, or a list whose elements carry their names. */
+function listEntries(groups: unknown, report: Report): Entry[] {
+  if (Array.isArray(groups)) {
+    return groups.flatMap((element: unknown, index) => {
+      const path = ['groups', index];
+      if (typeof element !== 'object' || element === null || Array.isArray(element)) {
+        report({
+          path: formatPath(path),
+          message: `expected a group object with a name, found ${describeValue(element)}`,
+        });
+        return [];
+      }
+      const { name, ...value } = element as Record<string, unknown>;
+      if (typeof name === 'string') return [{ name, path, value }];
+      report({
+        path: formatPath([...path, 'name']),
+        message: `expected the name of the group, found ${describeValue(name)}`,
+      });
+      return [];
+    });
+  }
+  if (typeof groups === 'object' && groups !== null) {
+    return Object.entries(groups).map(([name, value]) => ({ name, path: ['groups', name], value }));
+  }
+  report({ path: 'groups', message: `expected an object of groups by name, found ${describeValue(groups)}` });
+  return [];
+}
+
+function readInterpreters(
+  written: Readonly<Record<string, string | readonly string[]>>,
+  resolvePath: (path: string) => string,
+): Interpreters {
+  return new Map(
+    Object.entries(written).map(([extension, value]) => {
+      const [program = '', ...args] = typeof value === 'string' ? [value] : value;
+      const found = /[/\\]/.test(program) ? resolvePath(program) : program;
+      return [`.${extension.replace(/^\./, '').toLowerCase()}`, [found, ...args]];
+    }),
+  );
+}
+
+/** Reads the schedules of groups; what one yields where there is a problem is of no use to anyone. Equal grids are shared. */
+function scheduleReader(timezone: string, report: Report) {
+  const grids = new Map<string, Schedule>();
+  return (group: GroupFrame, written: unknown, path: Path): Schedule => {
+    // Asked of what was written, so that a schedule with a problem of its own still counts as the one that was chosen.
+    const has = (key: string): boolean =>
+      typeof written === 'object' &&
+      written !== null &&
+      Object.hasOwn(written, key) &&
+      (written as Record<string, unknown>)[key] !== undefined;
+    const isGrid = has('every');
+    const isCalendar = has('daily') || has('cron');
+    if (typeof written === 'object' && written !== null && !Array.isArray(written)) {
+      const kinds = scheduleKinds.filter(has);
+      const exactly = 'exactly one of every, daily, cron and manual: true';
+      if (kinds.length === 0) report({ path: formatPath(path), message: `it has no schedule; give it ${exactly}` });
+      if (kinds.length > 1) {
+        report({ path: formatPath(path), message: `it has ${joinWords(kinds, 'and')}; a group has ${exactly}` });
+      }
+      if (!isGrid && has('offset')) {
+        report({
+          path: formatPath([...path, 'offset']),
+          message: 'it shifts the grid of every, and there is none; remove it',
+        });
+      }
+    }
+    if (isGrid) {
+      const { every = '', offset = '' } = group;
+      const text = `${every} ${offset}`;
+      const known = grids.get(text);
+      if (known !== undefined) return known;
+      const grid = {
+        kind: 'interval',
+        every: parseDuration(every) ?? day,
+        offset: parseDuration(offset) ?? 0,
+      } as const;
+      grids.set(text, grid);
+      return grid;
+    }
+    if (!isCalendar) return manual;
+    const lines = [...[group.daily ?? []].flat().map(parseDaily), ...[group.cron ?? []].flat().map(parseCron)];
+    return {
+      kind: 'calendar',
+      timezone: group.timezone ?? timezone,
+      lines: lines.filter((line): line is CalendarLine => !('problem' in line)),
+    };
+  };
+}
+
+const scheduleKinds = ['every', 'daily', 'cron', 'manual'];
+const manual: Schedule = { kind: 'manual' };
+
+/** Reads what groups depend on. Most ask for success alone: those that ask it of the same group share one dependency. */
+function dependencyReader() {
+  const succeeded = new Map<string, Dependency>();
+  return ({ dependsOn }: GroupFrame): readonly Dependency[] => {
+    const dependencies: Dependency[] = [];
+    for (const written of dependsOn ?? none) {
+      // An element with a problem was reported and is undefined here.
+      if (written === undefined) continue;
+      if (typeof written === 'string') {
+        let known = succeeded.get(written);
+        if (known === undefined) {
+          known = { group: written, when: 'succeeded', within: null };
+          succeeded.set(written, known);
+        }
+        dependencies.push(known);
+      } else {
+        const { group, when = 'succeeded', within } = written;
+        dependencies.push({ group, when, within: parseDuration(within ?? '') });
+      }
+    }
+    return dependencies;
+  };
+}
