@@ -4,6 +4,7 @@ import { parseDuration } from '../schedule/duration.ts';
 import type { CalendarLine, Schedule } from '../schedule/schedule.ts';
 import { type Interpreters, type Platform, pathRulesOf } from './argv.ts';
 import { type Config, type Dependency, type Group, mainLane } from './config.ts';
+import { linkGroups } from './links.ts';
 import type { Named } from './names.ts';
 import { describeValue, formatPath, joinWords, type Path, type Problem, type Report } from './problems.ts';
 import type { configFrame, groupFrame } from './schema.ts';
@@ -15,9 +16,21 @@ const day = 86_400_000;
 const megabyte = 1_024 ** 2;
 const none: readonly never[] = [];
 
-/** A group as written. */
-export interface Entry extends Named {
+/** A group as written, at a key or place among the groups. */
+export class Entry implements Named {
+  readonly name: string;
   readonly value: unknown;
+  readonly #key: string | number;
+
+  constructor(name: string, value: unknown, key: string | number) {
+    this.name = name;
+    this.value = value;
+    this.#key = key;
+  }
+
+  get path(): Path {
+    return ['groups', this.#key];
+  }
 }
 
 type Frame<Schema extends z.ZodType> = Partial<z.infer<Schema>>;
@@ -62,8 +75,9 @@ export function fillIn(
   const frames: GroupFrame[] = [];
   const scriptsOf = scriptReader(setting, checks.script, report);
   const scheduleOf = scheduleReader(timezone, report);
-  const dependenciesOf = dependencyReader();
-  const groups = entries.map(({ name, path, value }): Group => {
+  const links = linkReader(entries);
+  const groups = entries.map((entry): Group => {
+    const { name, value, path } = entry;
     const group = checks.group(value, path, report);
     frames.push(group);
     return {
@@ -71,8 +85,8 @@ export function fillIn(
       description: group.description ?? null,
       enabled: group.enabled ?? true,
       schedule: scheduleOf(group, value, path),
-      dependsOn: dependenciesOf(group),
-      after: group.after === undefined ? none : group.after.filter((other) => other !== undefined),
+      dependsOn: links.readDependencies(group),
+      after: links.readAfter(group),
       priority: group.priority ?? 'normal',
       lane: group.lane ?? mainLane,
       catchUp: group.catchUp ?? 'latest',
@@ -86,6 +100,7 @@ export function fillIn(
     };
   });
 
+  linkGroups(groups, links.places);
   checks.names(entries, groups, frames, report);
   if (problems.size > 0) return { problems: [...problems.values()] };
   return {
@@ -126,7 +141,7 @@ function listEntries(groups: unknown, report: Report): Entry[] {
         return [];
       }
       const { name, ...value } = element as Record<string, unknown>;
-      if (typeof name === 'string') return [{ name, path, value }];
+      if (typeof name === 'string') return [new Entry(name, value, index)];
       report({
         path: formatPath([...path, 'name']),
         message: `expected the name of the group, found ${describeValue(name)}`,
@@ -135,7 +150,8 @@ function listEntries(groups: unknown, report: Report): Entry[] {
     });
   }
   if (typeof groups === 'object' && groups !== null) {
-    return Object.entries(groups).map(([name, value]) => ({ name, path: ['groups', name], value }));
+    const written = groups as Readonly<Record<string, unknown>>;
+    return Object.keys(written).map((name) => new Entry(name, written[name], name));
   }
   report({ path: 'groups', message: `expected an object of groups by name, found ${describeValue(groups)}` });
   return [];
@@ -206,26 +222,45 @@ function scheduleReader(timezone: string, report: Report) {
 const scheduleKinds = ['every', 'daily', 'cron', 'manual'];
 const manual: Schedule = { kind: 'manual' };
 
-/** Reads what groups depend on. Most ask for success alone: those that ask it of the same group share one dependency. */
-function dependencyReader() {
-  const succeeded = new Map<string, Dependency>();
-  return ({ dependsOn }: GroupFrame): readonly Dependency[] => {
-    const dependencies: Dependency[] = [];
-    for (const written of dependsOn ?? none) {
-      // An element with a problem was reported and is undefined here.
-      if (written === undefined) continue;
-      if (typeof written === 'string') {
-        let known = succeeded.get(written);
-        if (known === undefined) {
-          known = { group: written, when: 'succeeded', within: null };
-          succeeded.set(written, known);
-        }
-        dependencies.push(known);
-      } else {
-        const { group, when = 'succeeded', within } = written;
-        dependencies.push({ group, when, within: parseDuration(within ?? '') });
-      }
+type DependencyFrame = NonNullable<GroupFrame['dependsOn']>[number];
+const isThere = (written: DependencyFrame | undefined) => written !== undefined;
+
+/**
+ * Reads which groups a group names, and notes their places. Most dependencies ask for success alone: those that ask it of
+ * the same group are shared.
+ */
+function linkReader(entries: readonly Entry[]) {
+  const indexOf = new Map<string, number>();
+  for (let index = 0; index < entries.length; index++) indexOf.set((entries[index] as Entry).name, index);
+  const named: number[] = [];
+  const succeeded: Dependency[] = new Array(entries.length);
+  const read = (written: DependencyFrame): Dependency => {
+    const name = typeof written === 'string' ? written : written.group;
+    const index = indexOf.get(name) ?? -1;
+    named.push(index);
+    if (typeof written !== 'string') {
+      const { when = 'succeeded', within } = written;
+      return { group: name, when, within: parseDuration(within ?? '') };
     }
-    return dependencies;
+    let known = succeeded[index];
+    if (known === undefined) {
+      known = { group: written, when: 'succeeded', within: null };
+      if (index !== -1) succeeded[index] = known;
+    }
+    return known;
+  };
+  return {
+    places: { indexOf, named },
+    readDependencies({ dependsOn }: GroupFrame): readonly Dependency[] {
+      if (dependsOn === undefined) return none;
+      // An element with a problem was reported and is undefined here.
+      return dependsOn.includes(undefined as never) ? dependsOn.filter(isThere).map(read) : dependsOn.map(read);
+    },
+    readAfter({ after }: GroupFrame): readonly string[] {
+      if (after === undefined) return none;
+      const names = after.filter(isThere);
+      for (const name of names) named.push(indexOf.get(name) ?? -1);
+      return names;
+    },
   };
 }

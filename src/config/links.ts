@@ -28,47 +28,55 @@ export interface Lists {
   readonly to: Int32Array;
 }
 
+/** The places of groups by their names, and of those that groups name, in the order of `precedents`; -1 for unknown ones. */
+export interface Places {
+  readonly indexOf: ReadonlyMap<string, number>;
+  readonly named: readonly number[];
+}
+
 const found = new WeakMap<readonly Linked[], Links | null>();
 
 /**
  * Links groups by the names that they give; null where a name is unknown or two groups share one. A list of groups,
  * which nothing changes, is looked at once.
+ *
+ * @param places what the names stand for, where that is known already
  */
-export function linkGroups(groups: readonly Linked[]): Links | null {
+export function linkGroups(groups: readonly Linked[], places?: Places): Links | null {
   let links = found.get(groups);
   if (links === undefined) {
-    links = findLinks(groups);
+    links = findLinks(groups, places ?? findPlaces(groups));
     found.set(groups, links);
   }
   return links;
 }
 
-function findLinks(groups: readonly Linked[]): Links | null {
-  const size = groups.length;
+function findPlaces(groups: readonly Linked[]): Places {
   const indexOf = new Map<string, number>();
+  for (const [index, { name }] of groups.entries()) indexOf.set(name, index);
+  const named: number[] = [];
+  for (const { dependsOn, after } of groups) {
+    for (const { group } of dependsOn) named.push(indexOf.get(group) ?? -1);
+    for (const name of after) named.push(indexOf.get(name) ?? -1);
+  }
+  return { indexOf, named };
+}
+
+function findLinks(groups: readonly Linked[], { indexOf, named }: Places): Links | null {
+  const size = groups.length;
+  if (indexOf.size < size || named.includes(-1)) return null;
   const from = new Int32Array(size + 1);
   /** Where in its list a group's dependencies end. */
   const middle = new Int32Array(size);
+  let hasAfter = false;
   for (let index = 0; index < size; index++) {
-    const { name, dependsOn, after } = groups[index] as Linked;
-    indexOf.set(name, index);
+    const { dependsOn, after } = groups[index] as Linked;
     middle[index] = (from[index] as number) + dependsOn.length;
     from[index + 1] = (middle[index] as number) + after.length;
+    hasAfter ||= after.length > 0;
   }
-  if (indexOf.size < size) return null;
-
-  const total = from[size] as number;
-  const to = new Int32Array(total);
-  let at = 0;
-  for (const { dependsOn, after } of groups) {
-    for (const { group } of dependsOn) to[at++] = indexOf.get(group) ?? -1;
-    for (const name of after) to[at++] = indexOf.get(name) ?? -1;
-  }
-  if (to.includes(-1)) return null;
-
-  const precedents = { from, to };
+  const precedents = { from, to: Int32Array.from(named) };
   const followers = reverse(precedents, from.subarray(1));
-  const hasAfter = middle.some((end, index) => end < (from[index + 1] as number));
   const dependents = hasAfter ? reverse(precedents, middle) : followers;
   return { indexOf, precedents, followers, dependents, order: sortGroups(precedents, followers) };
 }

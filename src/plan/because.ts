@@ -3,6 +3,7 @@ import { formatDuration } from '../schedule/duration.ts';
 import { type GroupState, instantOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
+import { buildGraph, type Graph } from './graph.ts';
 
 /** Says in a sentence why a group is decided so. */
 export type Explain = (decision: Decision) => string;
@@ -12,18 +13,21 @@ export type Explain = (decision: Decision) => string;
  * with the date where it is not the plan's.
  */
 export function explainPlan(plan: Plan, config: Config): Explain {
-  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
-  const runs = plan.decisions.filter(({ decision }) => decision === 'run');
-  const placeOf = new Map(runs.map(({ group }, index) => [group, index]));
-  const say = (instant: number) => formatInstant(instant, plan.at, config.timezone);
+  const graph = buildGraph(config);
+  const runs: string[] = [];
+  const placeOf = new Int32Array(config.groups.length).fill(-1);
+  for (const { group, decision } of plan.decisions) {
+    if (decision === 'run') placeOf[graph.indexOf.get(group) as number] = runs.push(group) - 1;
+  }
+  const say = recallLast((instant) => formatInstant(instant, plan.at, config.timezone));
   return (decision) => {
-    const group = groupOf.get(decision.group) as Group;
-    const entry = plan.entries.get(decision.group) ?? {};
+    const index = graph.indexOf.get(decision.group) as number;
+    const group = config.groups[index] as Group;
     switch (decision.decision) {
       case 'run':
-        return `${explainRun(decision, entry, say)}${nameWaitedFor(group, placeOf)}`;
+        return `${explainRun(decision, plan, say)}${nameWaitedFor(index, graph, placeOf, runs)}`;
       case 'wait':
-        return explainWait(decision, group, entry, plan, say);
+        return explainWait(decision, group, plan, say);
       case 'skip':
         return `${explainBeat(decision, say)}, but ${decision.blockers.map((blocker) => phraseBlocker(blocker, plan, say)).join(', and ')}`;
       case 'expire': {
@@ -31,6 +35,7 @@ export function explainPlan(plan: Plan, config: Config): Explain {
         return `its ${say(decision.beat)} beat is ${late} late, which is too late to start${countMissed(decision.missedBeats)}`;
       }
       case 'paused': {
+        const entry = entryIn(plan, decision);
         const since = instantOf(entry.pausedAt);
         const until = instantOf(entry.pausedUntil);
         const reason = entry.pauseReason ? `: ${entry.pauseReason}` : '';
@@ -44,15 +49,32 @@ export function explainPlan(plan: Plan, config: Config): Explain {
 
 type Say = (instant: number) => string;
 
-function explainRun(decision: Extract<Decision, { decision: 'run' }>, entry: GroupState, say: Say): string {
+/** Neighbours of a plan mostly tell of the same instant. */
+function recallLast(say: Say): Say {
+  let known: number | null = null;
+  let said = '';
+  return (instant) => {
+    if (instant !== known) said = say(instant);
+    known = instant;
+    return said;
+  };
+}
+
+function entryIn(plan: Plan, { group }: Decision): GroupState {
+  return plan.entries.get(group) ?? {};
+}
+
+function explainRun(decision: Extract<Decision, { decision: 'run' }>, plan: Plan, say: Say): string {
   const beat = say(decision.beat);
   switch (decision.reason) {
     case 'first-run':
       return `first run, for its ${beat} beat`;
     case 'beat-due':
       return `its ${beat} beat is due${countMissed(decision.missedBeats)}`;
-    case 'retry-due':
-      return `retry ${entry.retry?.attempt ?? 1} for its ${beat} beat, which ${entry.lastRun?.outcome ?? 'failed'}`;
+    case 'retry-due': {
+      const { retry, lastRun } = entryIn(plan, decision);
+      return `retry ${retry?.attempt ?? 1} for its ${beat} beat, which ${lastRun?.outcome ?? 'failed'}`;
+    }
     case 'resume-interrupted':
       return `its run for the ${beat} beat was interrupted and goes on`;
   }
@@ -67,21 +89,30 @@ function countMissed(missed: number): string {
   return missed === 1 ? ' (1 earlier beat was missed)' : ` (${missed} earlier beats were missed)`;
 }
 
-function nameWaitedFor(group: Group, placeOf: ReadonlyMap<string, number>): string {
-  const before = new Set([...group.dependsOn.map((dependency) => dependency.group), ...group.after]);
-  const names = [...before].filter((name) => placeOf.has(name));
-  names.sort((a, b) => (placeOf.get(a) ?? 0) - (placeOf.get(b) ?? 0));
-  if (names.length === 0) return '';
-  return `; ${names.join(', ')} ${names.length === 1 ? 'runs' : 'run'} first`;
+/** Names the groups that run before one because it comes after them, in the order of the plan. */
+function nameWaitedFor(
+  index: number,
+  { precedents: { from, to } }: Graph,
+  placeOf: Int32Array,
+  runs: readonly string[],
+): string {
+  const places: number[] = [];
+  for (let at = from[index] as number; at < (from[index + 1] as number); at++) {
+    const place = placeOf[to[at] as number] as number;
+    if (place === -1 || places.includes(place)) continue;
+    // Few as they are, each is put where it belongs at once.
+    let later = places.length;
+    for (; later > 0 && (places[later - 1] as number) > place; later--) places[later] = places[later - 1] as number;
+    places[later] = place;
+  }
+  const [first, ...others] = places;
+  if (first === undefined) return '';
+  let names = runs[first] as string;
+  for (const place of others) names += `, ${runs[place]}`;
+  return `; ${names} ${others.length === 0 ? 'runs' : 'run'} first`;
 }
 
-function explainWait(
-  decision: Extract<Decision, { decision: 'wait' }>,
-  group: Group,
-  entry: GroupState,
-  plan: Plan,
-  say: Say,
-): string {
+function explainWait(decision: Extract<Decision, { decision: 'wait' }>, group: Group, plan: Plan, say: Say): string {
   const next = decision.nextBeat === null ? 'no beat ahead' : `next beat ${say(decision.nextBeat)}`;
   switch (decision.reason) {
     case 'manual':
@@ -91,6 +122,7 @@ function explainWait(
     case 'first-beat-ahead':
       return `waits for its first beat${decision.nextBeat === null ? '' : `, ${say(decision.nextBeat)}`}`;
     case 'not-due': {
+      const entry = entryIn(plan, decision);
       const consumed = consumedBeat(entry);
       if (consumed !== null && consumed > plan.at) {
         return `the clock went back: its ${say(consumed)} beat is consumed already, and it waits for a later one`;

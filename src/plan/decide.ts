@@ -2,7 +2,7 @@ import type { Config, Dependency, Group } from '../config/config.ts';
 import { nextBeat } from '../schedule/beats.ts';
 import { entryOf, type GroupState, instantOf, type State } from '../state/schema.ts';
 import { type Due, decideDue } from './due.ts';
-import { buildGraph, executionOrder, type Graph, topologicalOrder } from './graph.ts';
+import { buildGraph, executionOrder, type Graph } from './graph.ts';
 import { type Observation, observe } from './observe.ts';
 
 export type RunReason = 'first-run' | 'beat-due' | 'retry-due' | 'resume-interrupted';
@@ -63,79 +63,140 @@ export type HeldLanes = ReadonlyMap<string, string | null>;
  */
 export function planTick(config: Config, state: State, now: number, held: HeldLanes = new Map()): Plan {
   const graph = buildGraph(config);
-  const entries = new Map<string, GroupState>();
-  const observations = new Map<string, readonly Observation[]>();
-  for (const group of config.groups) {
-    const { entry, observations: noticed } = observe(group, entryOf(state, group.name), now);
-    entries.set(group.name, entry);
-    if (noticed.length > 0) observations.set(group.name, noticed);
+  const { groups } = config;
+  const entries: GroupState[] = new Array(groups.length);
+  const observed: (readonly Observation[])[] = new Array(groups.length);
+  for (let index = 0; index < groups.length; index++) {
+    const group = groups[index] as Group;
+    const { entry, observations } = observe(group, entryOf(state, group.name), now);
+    entries[index] = entry;
+    observed[index] = observations;
   }
 
-  const decisions: Decision[] = new Array(config.groups.length);
+  const decisions: Decision[] = new Array(groups.length);
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
-  const context: Context = { graph, entries, decisions, runningElsewhere, now };
-  for (const index of topologicalOrder(graph)) {
-    const group = graph.groups[index] as Group;
-    const due = decideDue(group, entries.get(group.name) ?? {}, now, config.tickEvery);
-    decisions[index] = decideGroup(index, due, held, context);
+  const isSatisfied = new Uint8Array(groups.length);
+  const context: Context = { graph, entries, decisions, isSatisfied, runningElsewhere, now };
+  for (const index of graph.order) {
+    const due = decideDue(groups[index] as Group, entries[index] as GroupState, now, config.tickEvery);
+    const decision = decideGroup(index, due, held, context);
+    decisions[index] = decision;
+    if (decision.decision === 'run' || decision.decision === 'disabled') isSatisfied[index] = 1;
   }
 
-  const places = [...decisions.keys()];
-  const runs = places.filter((index) => decisions[index]?.decision === 'run');
-  const rest = decisions.filter(({ decision }) => decision !== 'run');
+  const runs: number[] = [];
+  const rest: Decision[] = [];
+  for (let index = 0; index < groups.length; index++) {
+    const decision = decisions[index] as Decision;
+    if (decision.decision === 'run') runs.push(index);
+    else rest.push(decision);
+  }
+  const ordered = executionOrder(graph, runs).map((index) => decisions[index] as Decision);
+  // Put together when they are asked for: whoever prints a plan mostly needs neither.
+  const nameEntries = later(() => groups.map(({ name }, index) => [name, entries[index] as GroupState]));
+  const nameObservations = later(() =>
+    groups.flatMap(({ name }, index): [string, readonly Observation[]][] =>
+      observed[index]?.length ? [[name, observed[index]]] : [],
+    ),
+  );
   return {
     at: now,
-    decisions: [...executionOrder(graph, runs).map((index) => decisions[index] as Decision), ...rest],
-    entries,
-    observations,
+    decisions: ordered.concat(rest),
+    get entries() {
+      return nameEntries();
+    },
+    get observations() {
+      return nameObservations();
+    },
+  };
+}
+
+function later<Value>(list: () => [string, Value][]): () => ReadonlyMap<string, Value> {
+  let map: ReadonlyMap<string, Value> | undefined;
+  return () => {
+    map ??= new Map(list());
+    return map;
   };
 }
 
 interface Context {
   readonly graph: Graph;
-  readonly entries: ReadonlyMap<string, GroupState>;
-  /** Of all groups that come earlier in topological order. */
+  /** By the groups' places. */
+  readonly entries: readonly GroupState[];
+  /** Of all groups that come earlier in topological order, by their places. */
   readonly decisions: readonly Decision[];
+  /** Whether a dependency on a group is satisfied, whatever it asks for: 1 where it runs first, or is disabled. */
+  readonly isSatisfied: Uint8Array;
   readonly runningElsewhere: ReadonlySet<string>;
   readonly now: number;
 }
 
+const noBlockers: readonly Blocker[] = [];
+
 function decideGroup(index: number, due: Due, held: HeldLanes, context: Context): Decision {
-  const group = context.graph.groups[index] as Group;
-  const idle = { group: group.name, blockers: [], beat: null, missedBeats: 0 };
-  if (due.kind === 'disabled') return { ...idle, decision: 'disabled', reason: 'disabled', nextBeat: null };
-  const next = nextBeat(group.schedule, context.now);
-  if (due.kind === 'paused') return { ...idle, decision: 'paused', reason: 'paused', nextBeat: next };
-  if (due.kind === 'wait') return { ...idle, decision: 'wait', reason: due.reason, nextBeat: next };
-
-  const beat = { group: group.name, blockers: [], beat: due.beat, missedBeats: due.missedBeats, nextBeat: next };
-  if (held.has(group.lane)) return { ...beat, decision: 'wait', reason: 'lane-held' };
-  if (due.kind === 'expire') return { ...beat, decision: 'expire', reason: 'too-late' };
-
-  const blockers: Blocker[] = [];
-  for (const [place, dependency] of group.dependsOn.entries()) {
-    const decision = context.decisions[context.graph.dependencies[index]?.[place] as number] as Decision;
-    const reason = findBlock(dependency, decision, context);
-    if (reason !== null) blockers.push({ group: dependency.group, reason });
+  const { name: group, schedule, lane } = context.graph.groups[index] as Group;
+  // Written out each time: to spread what they have in common takes several times as long.
+  const blockers = noBlockers;
+  const [beat, missedBeats] = [null, 0];
+  if (due.kind === 'disabled') {
+    return { group, decision: 'disabled', reason: 'disabled', blockers, beat, missedBeats, nextBeat: null };
   }
-  const [first] = blockers;
-  if (first === undefined) return { ...beat, decision: 'run', reason: due.reason };
-  return { ...beat, decision: 'skip', reason: first.reason, blockers };
+  const next = nextBeat(schedule, context.now);
+  if (due.kind === 'paused') {
+    return { group, decision: 'paused', reason: 'paused', blockers, beat, missedBeats, nextBeat: next };
+  }
+  if (due.kind === 'wait') {
+    return { group, decision: 'wait', reason: due.reason, blockers, beat, missedBeats, nextBeat: next };
+  }
+  return decideDueGroup(index, due, next, held.has(lane), context);
 }
 
-/** Why a dependency holds its dependent back in this tick; null where it is satisfied, or runs first in this tick. */
-function findBlock(dependency: Dependency, decision: Decision, context: Context): SkipReason | null {
-  const { entries, runningElsewhere, now } = context;
-  switch (decision.decision) {
-    case 'disabled':
-    case 'run':
-      return null;
-    case 'skip':
-      return 'dependency-skipped';
+function decideDueGroup(
+  index: number,
+  due: Extract<Due, { kind: 'run' | 'expire' }>,
+  nextBeat: number | null,
+  isHeld: boolean,
+  context: Context,
+): Decision {
+  const { name: group } = context.graph.groups[index] as Group;
+  const { beat, missedBeats } = due;
+  const blockers = isHeld || due.kind === 'expire' ? noBlockers : findBlockers(index, context);
+  if (isHeld) return { group, decision: 'wait', reason: 'lane-held', blockers, beat, missedBeats, nextBeat };
+  if (due.kind === 'expire') {
+    return { group, decision: 'expire', reason: 'too-late', blockers, beat, missedBeats, nextBeat };
   }
+  const [first] = blockers;
+  return first === undefined
+    ? { group, decision: 'run', reason: due.reason, blockers, beat, missedBeats, nextBeat }
+    : { group, decision: 'skip', reason: first.reason, blockers, beat, missedBeats, nextBeat };
+}
+
+/** The dependencies that hold a group back, as it lists them. */
+function findBlockers(index: number, context: Context): readonly Blocker[] {
+  const { groups, precedents } = context.graph;
+  const { dependsOn } = groups[index] as Group;
+  const start = precedents.from[index] as number;
+  let blockers: Blocker[] | null = null;
+  for (let place = 0; place < dependsOn.length; place++) {
+    const earlier = precedents.to[start + place] as number;
+    if (context.isSatisfied[earlier] === 1) continue;
+    const dependency = dependsOn[place] as Dependency;
+    const reason = findBlock(dependency, earlier, context);
+    if (reason === null) continue;
+    blockers ??= [];
+    blockers.push({ group: dependency.group, reason });
+  }
+  return blockers ?? noBlockers;
+}
+
+/** Why a dependency on a group that does not run in this tick holds its dependent back; null where it is satisfied. */
+function findBlock(dependency: Dependency, index: number, context: Context): SkipReason | null {
+  const { decisions, entries, runningElsewhere, now } = context;
+  const { decision, reason } = decisions[index] as Decision;
+  if (decision === 'skip') return 'dependency-skipped';
   if (runningElsewhere.has(dependency.group)) return 'dependency-running';
-  if (decision.reason === 'lane-held') return 'dependency-skipped';
-  return judgeLastRun(dependency, entries.get(dependency.group) ?? {}, now);
+  if (reason === 'lane-held') return 'dependency-skipped';
+  return judgeLastRun(dependency, entries[index] as GroupState, now);
 }
 
 /** What a dependency's last run means for its dependents where it does not run in this tick. */

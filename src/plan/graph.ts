@@ -1,66 +1,17 @@
 import { type Config, type Group, priorities } from '../config/config.ts';
+import { countEach, type Links, type Lists, linkGroups } from '../config/links.ts';
 
-/**
- * The dependency graph of a checked configuration, by the groups' places in it. Plain arrays and loops: a graph of
- * 100,000 groups is planned in the time that a general graph library takes to store it, and no chain is too long for the
- * stack.
- */
-export interface Graph {
+/** The dependency graph of a checked configuration, by the groups' places in it. */
+export interface Graph extends Links {
   readonly groups: readonly Group[];
-  readonly indexOf: ReadonlyMap<string, number>;
-  /** For each group, those that come after it: over `dependsOn` and `after`. */
-  readonly followers: readonly (readonly number[])[];
-  /** For each group, how many it comes after. */
-  readonly precedents: readonly number[];
-  /** For each group, those that it depends on, as it lists them. */
-  readonly dependencies: readonly (readonly number[])[];
-  /** For each group, those that depend on it: over `dependsOn` alone. */
-  readonly dependents: readonly (readonly number[])[];
 }
 
 /** Reads the edges out of a configuration whose names are all known and whose graph has no cycle. */
-export function buildGraph(config: Pick<Config, 'groups'>): Graph {
-  const { groups } = config;
-  const indexOf = new Map(groups.map((group, index) => [group.name, index]));
-  const followers: number[][] = groups.map(() => []);
-  const dependents: number[][] = groups.map(() => []);
-  const dependencies = groups.map(({ dependsOn }) => dependsOn.map((dependency) => place(indexOf, dependency.group)));
-  // Of each group, the last that was found to follow it: it may be named twice.
-  const last = new Int32Array(groups.length).fill(-1);
-  const precedents = groups.map((group, index) => {
-    let count = 0;
-    const follow = (earlier: number): boolean => {
-      if (last[earlier] === index) return false;
-      last[earlier] = index;
-      followers[earlier]?.push(index);
-      count++;
-      return true;
-    };
-    for (const earlier of dependencies[index] ?? []) if (follow(earlier)) dependents[earlier]?.push(index);
-    for (const name of group.after) follow(place(indexOf, name));
-    return count;
-  });
-  return { groups, indexOf, followers, precedents, dependencies, dependents };
-}
-
-function place(indexOf: ReadonlyMap<string, number>, name: string): number {
-  const index = indexOf.get(name);
-  if (index === undefined) throw new Error(`unknown group ${name} in a configuration that was checked`);
-  return index;
-}
-
-/** All groups so that each comes after what it depends on, otherwise in configuration order (Kahn's algorithm). */
-export function topologicalOrder(graph: Graph): number[] {
-  const waiting = [...graph.precedents];
-  const order = waiting.flatMap((count, index) => (count === 0 ? [index] : []));
-  for (let done = 0; done < order.length; done++) {
-    for (const follower of graph.followers[order[done] as number] ?? []) {
-      waiting[follower] = (waiting[follower] ?? 0) - 1;
-      if (waiting[follower] === 0) order.push(follower);
-    }
-  }
-  if (order.length !== graph.groups.length) throw new Error('a cycle in a configuration that was checked');
-  return order;
+export function buildGraph({ groups }: Pick<Config, 'groups'>): Graph {
+  const links = linkGroups(groups);
+  if (links === null) throw new Error('an unknown group in a configuration that was checked');
+  if (links.order.length < groups.length) throw new Error('a cycle in a configuration that was checked');
+  return { groups, ...links };
 }
 
 /**
@@ -69,20 +20,23 @@ export function topologicalOrder(graph: Graph): number[] {
  * but passes its order on.
  */
 export function executionOrder(graph: Graph, runs: Iterable<number>): number[] {
-  const waiting = [...graph.precedents];
+  const { from, to } = graph.followers;
+  const waiting = countEach(graph.precedents);
   const doesRun = new Uint8Array(graph.groups.length);
   for (const index of runs) doesRun[index] = 1;
   const free = new Heap(ranking(graph));
   const passing: number[] = [];
   const release = (index: number) => (doesRun[index] === 1 ? free.push(index) : passing.push(index));
   const pass = (index: number) => {
-    for (const follower of graph.followers[index] ?? []) {
-      waiting[follower] = (waiting[follower] ?? 0) - 1;
-      if (waiting[follower] === 0) release(follower);
+    for (let at = from[index] as number; at < (from[index + 1] as number); at++) {
+      const follower = to[at] as number;
+      const left = (waiting[follower] as number) - 1;
+      waiting[follower] = left;
+      if (left === 0) release(follower);
     }
   };
 
-  for (const [index, count] of graph.precedents.entries()) if (count === 0) release(index);
+  for (let index = 0; index < waiting.length; index++) if (waiting[index] === 0) release(index);
   const order: number[] = [];
   for (;;) {
     const passer = passing.pop();
@@ -111,85 +65,118 @@ function ranking(graph: Graph): Compare {
   };
 }
 
-/** So many words of 32 groups are looked at together: what a block takes, for 100,000 groups, is 13 MB. */
-const blockWords = 32;
-const blockSize = blockWords * 32;
+/** So many groups are looked at together: 32 words of 32 bits, so that one more word can say which of them are empty. */
+const blockSize = 1_024;
+const [empty, whole] = [-1, -2];
 
 /**
  * How many groups depend on each, directly or through others, over `dependsOn`.
  *
  * Sets of bits, a block of dependents at a time: which of them follow a group is what those that depend on it directly
- * are and have. To walk from each group to all that follow it would take minutes where there are 100,000.
+ * are and have. Most of these sets are empty, small or whole: so of each only the words that are not empty are kept, one
+ * set close behind the other, for what takes the time is to fetch them from memory. To walk from each group to all that
+ * follow it would take minutes where there are 100,000.
  */
 export function countTransitiveDependents(graph: Graph): Uint32Array {
-  const size = graph.groups.length;
-  const { order, from, targets } = sortDependents(graph);
+  const { order } = graph;
+  const size = order.length;
+  const { from, to } = sortDependents(graph);
   const counts = new Uint32Array(size);
-  const words = Math.min(blockWords, (size + 31) >>> 5);
-  const bits = new Uint32Array(size * words);
-  // Of each group: whether none of the block follows it, some, or all. Most are none or all, and need no look at bits.
-  const share = new Uint8Array(size);
-  const [none, some, all] = [0, 1, 2];
+  /** Of each set a word that says which of its words are not empty, and then these. */
+  const kept = new Int32Array(size * 33);
+  /** Where in there the set of each place begins, or that it is empty, or whole. */
+  const starts = new Int32Array(size).fill(empty);
+  const words = new Int32Array(32);
   for (let start = 0; start < size; start += blockSize) {
     const end = Math.min(start + blockSize, size);
+    let top = 0;
     // What comes after the block in the order can't have dependents in it.
     for (let place = end - 1; place >= 0; place--) {
-      const row = place * words;
-      let found = none;
-      for (let edge = from[place] as number; edge < (from[place + 1] as number); edge++) {
-        const target = targets[edge] as number;
-        // Targets are sorted, so these are the rest.
+      let mask = 0;
+      let isWhole = false;
+      const last = from[place + 1] as number;
+      for (let edge = from[place] as number; edge < last; edge++) {
+        const target = to[edge] as number;
+        // Targets ascend, so these are the rest.
         if (target >= end) break;
-        if (share[target] === all) {
-          found = all;
-          break;
-        }
-        if (target < start && share[target] === none) continue;
-        if (found === none) bits.fill(0, row, row + words);
-        found = some;
-        if (share[target] === some) {
-          const other = target * words;
-          for (let word = 0; word < words; word++) {
-            bits[row + word] = (bits[row + word] as number) | (bits[other + word] as number);
-          }
-        }
+        let at = starts[target] as number;
+        isWhole = at === whole;
+        if (isWhole) break;
         if (target >= start) {
-          const column = target - start;
-          const word = row + (column >>> 5);
-          bits[word] = (bits[word] as number) | (1 << (column & 31));
+          const word = (target - start) >>> 5;
+          const bit = 1 << ((target - start) & 31);
+          // Where the target is known to follow, so is all that follows it.
+          if (((words[word] as number) & bit) !== 0) continue;
+          words[word] = (words[word] as number) | bit;
+          mask |= 1 << word;
+        }
+        if (at === empty) continue;
+        let theirs = kept[at++] as number;
+        mask |= theirs;
+        if (theirs === -1) {
+          // Four at once: else V8 takes longer for the loop than for what is in it.
+          for (let word = 0; word < 32; word += 4, at += 4) {
+            words[word] = (words[word] as number) | (kept[at] as number);
+            words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
+            words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
+            words[word + 3] = (words[word + 3] as number) | (kept[at + 3] as number);
+          }
+          continue;
+        }
+        for (; theirs !== 0; theirs &= theirs - 1) {
+          const word = 31 - Math.clz32(theirs & -theirs);
+          words[word] = (words[word] as number) | (kept[at++] as number);
         }
       }
-      let count = found === all ? end - start : 0;
-      if (found === some) {
-        for (let word = row; word < row + words; word++) count += countBits(bits[word] as number);
+      let count = 0;
+      let at = top;
+      kept[at++] = mask;
+      for (; mask !== 0; mask &= mask - 1) {
+        const word = 31 - Math.clz32(mask & -mask);
+        const bits = words[word] as number;
+        words[word] = 0;
+        kept[at++] = bits;
+        count += countBits(bits);
       }
-      share[place] = count === end - start ? all : found;
-      counts[place] = (counts[place] as number) + count;
+      if (isWhole) count = end - start;
+      const index = order[place] as number;
+      counts[index] = (counts[index] as number) + count;
+      if (count === end - start) starts[place] = whole;
+      else if (count === 0) starts[place] = empty;
+      else {
+        starts[place] = top;
+        top = at;
+      }
     }
   }
-  const byIndex = new Uint32Array(size);
-  for (let place = 0; place < size; place++) byIndex[order[place] as number] = counts[place] as number;
-  return byIndex;
+  return counts;
 }
 
-/** The edges to dependents by places in a topological order: those of `place` are from `from[place]` on, ascending. */
-function sortDependents(graph: Graph): { order: readonly number[]; from: Uint32Array; targets: Uint32Array } {
-  const order = topologicalOrder(graph);
-  const placeOf = new Uint32Array(order.length);
-  for (const [place, index] of order.entries()) placeOf[index] = place;
-  const from = new Uint32Array(order.length + 1);
-  for (const [place, index] of order.entries()) {
-    from[place + 1] = (from[place] as number) + (graph.dependents[index]?.length ?? 0);
+/** Who depends on each, by places in a topological order, ascending. */
+function sortDependents({ order, precedents, dependents, groups }: Graph): Lists {
+  const size = order.length;
+  const placeOf = new Int32Array(size);
+  for (let place = 0; place < size; place++) placeOf[order[place] as number] = place;
+  const from = new Int32Array(size + 1);
+  for (let place = 0; place < size; place++) {
+    const index = order[place] as number;
+    const count = (dependents.from[index + 1] as number) - (dependents.from[index] as number);
+    from[place + 1] = (from[place] as number) + count;
   }
-  const targets = new Uint32Array(from[order.length] as number);
-  for (const [place, index] of order.entries()) {
-    const start = from[place] as number;
-    for (const [at, dependent] of (graph.dependents[index] ?? []).entries()) {
-      targets[start + at] = placeOf[dependent] as number;
+  const free = from.slice();
+  const to = new Int32Array(from[size] as number);
+  for (let place = 0; place < size; place++) {
+    const index = order[place] as number;
+    const start = precedents.from[index] as number;
+    const end = start + (groups[index] as Group).dependsOn.length;
+    for (let at = start; at < end; at++) {
+      const earlier = placeOf[precedents.to[at] as number] as number;
+      const next = free[earlier] as number;
+      to[next] = place;
+      free[earlier] = next + 1;
     }
-    targets.subarray(start, from[place + 1]).sort();
   }
-  return { order, from, targets };
+  return { from, to };
 }
 
 /** How many bits of a word are set (Hacker's Delight, 5-1). */

@@ -13,20 +13,25 @@ export type Observation =
   | { readonly type: 'pause-ended'; readonly passedBeats: number }
   | { readonly type: 'reset'; readonly from: number; readonly to: number | null };
 
+interface Observed {
+  readonly entry: GroupState;
+  readonly observations: readonly Observation[];
+}
+
+let latest: (Observed & { readonly now: number }) | null = null;
+
 /**
  * Brings a group's entry up to an instant: first sight, an edited schedule, a pause that has run out, a clock that went
  * back so far that the group would starve. Returns the same entry where there is nothing to notice.
  */
-export function observe(
-  group: Group,
-  known: GroupState | undefined,
-  now: number,
-): { readonly entry: GroupState; readonly observations: readonly Observation[] } {
+export function observe(group: Group, known: GroupState | undefined, now: number): Observed {
   if (known === undefined) {
-    return {
-      entry: { firstSeenAt: isoOf(now), schedule: describeSeen(group) },
-      observations: [{ type: 'seen' }],
-    };
+    const schedule = describeSeen(group);
+    // In a first tick all groups are new, and many have the same schedule.
+    if (latest === null || latest.now !== now || latest.entry.schedule !== schedule) {
+      latest = { now, entry: { firstSeenAt: isoOf(now), schedule }, observations: [{ type: 'seen' }] };
+    }
+    return latest;
   }
   const observations: Observation[] = [];
   let entry = known;
@@ -92,15 +97,26 @@ function isFarAhead(schedule: Schedule, now: number, instant: number): boolean {
 }
 
 /** A schedule as the state keeps it: in the configuration's own words. A disabled group counts as another schedule. */
-export function describeSeen(group: Pick<Group, 'schedule' | 'enabled'>): SeenSchedule {
-  const { schedule } = group;
-  const off = group.enabled ? {} : { enabled: false };
+export function describeSeen({ schedule, enabled }: Pick<Group, 'schedule' | 'enabled'>): SeenSchedule {
+  if (!enabled) return { ...describe(schedule), enabled: false };
+  let known = described.get(schedule);
+  if (known === undefined) {
+    known = describe(schedule);
+    described.set(schedule, known);
+  }
+  return known;
+}
+
+/** Groups may share a schedule. */
+const described = new WeakMap<Schedule, SeenSchedule>();
+
+function describe(schedule: Schedule): SeenSchedule {
   switch (schedule.kind) {
     case 'manual':
-      return { manual: true, ...off };
+      return { manual: true };
     case 'interval': {
       const offset = schedule.offset === 0 ? {} : { offset: formatDuration(schedule.offset) };
-      return { every: formatDuration(schedule.every), ...offset, ...off };
+      return { every: formatDuration(schedule.every), ...offset };
     }
     case 'calendar': {
       const texts = schedule.lines.map((line) => line.text);
@@ -111,7 +127,6 @@ export function describeSeen(group: Pick<Group, 'schedule' | 'enabled'>): SeenSc
         ...(daily.length > 0 ? { daily } : {}),
         ...(cron.length > 0 ? { cron } : {}),
         timezone: schedule.timezone,
-        ...off,
       };
     }
   }

@@ -89,17 +89,15 @@ function documentNode(group: Group, seen: GraphState | null): GraphNode {
  */
 export function selectAround(groups: readonly Group[], names: readonly string[]): readonly Group[] {
   if (names.length === 0) return groups;
-  const { indexOf, followers } = buildGraph({ groups });
-  const precedents: number[][] = groups.map(() => []);
-  for (const [index, following] of followers.entries()) for (const next of following) precedents[next]?.push(index);
+  const { indexOf, followers, precedents } = buildGraph({ groups });
   const shown = new Set<number>();
-  for (const edges of [followers, precedents]) {
+  for (const { from, to } of [followers, precedents]) {
     const seen = new Set<number>();
     const stack = names.flatMap((name) => indexOf.get(name) ?? []);
     for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
       if (seen.has(index)) continue;
       seen.add(index);
-      stack.push(...(edges[index] ?? []));
+      stack.push(...to.subarray(from[index], from[index + 1]));
     }
     for (const index of seen) shown.add(index);
   }

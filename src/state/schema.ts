@@ -35,5 +35,9 @@ export function instantOf(text: string | null | undefined): number | null {
 
 /** An instant as the state and the JSON of the commands write it: ISO 8601, UTC, milliseconds. */
 export function isoOf(instant: number): string {
-  return new Date(instant).toISOString();
+  if (instant !== latest.instant) latest = { instant, text: new Date(instant).toISOString() };
+  return latest.text;
 }
+
+/** A tick writes its own instant over and over. */
+let latest = { instant: Number.NaN, text: '' };

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Platform } from '../../src/config/argv.ts';
 import { fillIn } from '../../src/config/defaults.ts';
 import { findDuplicateKeys, hasAllKeys } from '../../src/config/json.ts';
+import { linkGroups } from '../../src/config/links.ts';
 import { isPlainConfig, isPlainGroup, isPlainScript, plainChecks } from '../../src/config/recognition.ts';
 import { resolveConfig, schemaChecks } from '../../src/config/resolve.ts';
 import { configFrame, groupFrame, scriptObject } from '../../src/config/schema.ts';
@@ -192,7 +193,12 @@ describe('what is recognised without the schema', () => {
       fc.property(configs, (config) => {
         const schema = fillIn(config, place, platform, schemaChecks);
         const plain = fillIn(config, place, platform, plainChecks);
-        if ('config' in plain) expect(plain).toEqual(schema);
+        if ('config' in plain) {
+          const { groups: read } = plain.config;
+          expect(plain).toEqual(schema);
+          // The names were looked up while they were read.
+          expect(linkGroups(read)).toEqual(linkGroups([...read]));
+        }
         expect(resolveConfig(config, place, platform)).toEqual(schema);
         if ('config' in plain) seen.plain++;
         if ('config' in schema) seen.valid++;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { buildGraph, countTransitiveDependents, type Graph, topologicalOrder } from '../../src/plan/graph.ts';
+import { buildGraph, countTransitiveDependents, type Graph } from '../../src/plan/graph.ts';
 import { at, makeConfig, makeGroup, makeState, on, ran } from '../builders.ts';
 
 function order(...groups: Group[]): string {
@@ -71,11 +71,76 @@ describe('the order of a tick', () => {
       makeGroup(`g${index}`, index === 0 ? {} : { dependsOn: [on(`g${index - 1}`)] }),
     ).reverse();
     const graph = buildGraph({ groups });
-    expect(
-      topologicalOrder(graph)
-        .map((index) => graph.groups[index]?.name)
-        .slice(0, 3),
-    ).toEqual(['g0', 'g1', 'g2']);
+    expect([...graph.order.subarray(0, 3)].map((index) => graph.groups[index]?.name)).toEqual(['g0', 'g1', 'g2']);
+  });
+});
+
+/** The order by the words of the rule: each time the best of those that wait for nothing that has yet to run. */
+function orderByRule(groups: readonly Group[]): string[] {
+  const graph = buildGraph({ groups });
+  const runs = new Set(groups.filter(({ name }) => name.startsWith('g')));
+  const earlier = new Map(groups.map((group) => [group, groups.filter(({ name }) => comesAfter(group, name))]));
+  const waitsFor = (group: Group): Group[] =>
+    (earlier.get(group) ?? []).flatMap((other) => (runs.has(other) ? [other] : waitsFor(other)));
+  const ranks = ['critical', 'high', 'normal', 'low'];
+  const rankOf = (group: Group): [number, number, number] => {
+    const index = groups.indexOf(group);
+    return [ranks.indexOf(group.priority), -walkDependents(graph, index), index];
+  };
+  const done: Group[] = [];
+  while (done.length < runs.size) {
+    const free = [...runs].filter(
+      (group) => !done.includes(group) && waitsFor(group).every((other) => done.includes(other)),
+    );
+    free.sort((one, other) => {
+      const [a, b] = [rankOf(one), rankOf(other)];
+      return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+    });
+    done.push(free[0] as Group);
+  }
+  return done.map(({ name }) => name);
+}
+
+function comesAfter({ dependsOn, after }: Group, name: string): boolean {
+  return after.includes(name) || dependsOn.some(({ group }) => group === name);
+}
+
+describe('the order of any tick', () => {
+  const some = fc.record({
+    isIdle: fc.integer({ min: 0, max: 4 }).map((n) => n === 0),
+    priority: fc.constantFrom(
+      'normal' as const,
+      'normal' as const,
+      'high' as const,
+      'critical' as const,
+      'low' as const,
+    ),
+    needs: fc.uniqueArray(fc.nat({ max: 11 }), { maxLength: 3 }),
+    follows: fc.array(fc.nat({ max: 11 }), { maxLength: 2 }),
+    place: fc.nat(),
+  });
+
+  it('is what the rule says', () => {
+    fc.assert(
+      fc.property(fc.array(some, { maxLength: 12 }), (parts) => {
+        const names = parts.map(({ isIdle }, index) => `${isIdle ? 'idle' : 'g'}${index}`);
+        const earlier = (places: number[], index: number) =>
+          places.filter((place) => place < index).map((place) => names[place] as string);
+        const groups = parts.map(({ priority, needs, follows, place }, index) => {
+          const links = { dependsOn: earlier(needs, index).map((name) => on(name)), after: earlier(follows, index) };
+          return { place, group: makeGroup(names[index] as string, { priority, ...links }) };
+        });
+        // Not in the order in which they depend on one another.
+        const listed = groups.sort((one, other) => one.place - other.place).map(({ group }) => group);
+        const entries = Object.fromEntries(
+          names.filter((name) => name.startsWith('idle')).map((name) => [name, ran(at)]),
+        );
+        const { decisions } = planTick(makeConfig(listed), makeState(entries), at);
+        const order = decisions.filter(({ decision }) => decision === 'run').map(({ group }) => group);
+        expect(order).toEqual(orderByRule(listed));
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
@@ -84,7 +149,8 @@ function walkDependents(graph: Graph, start: number): number {
   const seen = new Set<number>();
   const stack = [start];
   for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-    for (const dependent of graph.dependents[index] ?? []) {
+    const { from, to } = graph.dependents;
+    for (const dependent of to.subarray(from[index], from[index + 1])) {
       if (seen.has(dependent)) continue;
       seen.add(dependent);
       stack.push(dependent);
