@@ -5,6 +5,7 @@ import { widthOf } from './width.ts';
  * stays whole, so that it can be copied. A width that is infinite leaves the text on one line.
  */
 export function wrapText(text: string, width: number): string[] {
+  if (width === Number.POSITIVE_INFINITY) return [text];
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {

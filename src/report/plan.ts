@@ -2,6 +2,7 @@ import type { Config, Group, Script } from '../config/config.ts';
 import { neutralise } from '../log/text.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
+import { buildGraph } from '../plan/graph.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { type NextBeat, sayNothingDue } from './idle.ts';
 import { wrapText } from './paragraph.ts';
@@ -129,27 +130,38 @@ export function renderPlan(
   const longest = plan.decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
   const numbers = `${runs.length}`.length;
   const explain = explainPlan(plan, config);
-  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const { indexOf } = buildGraph(config);
   const indent = numbers + 14 + longest;
   // Where the names leave no room for reasons, those are left to the terminal.
   const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
+  const margin = ' '.repeat(indent);
+  // Joined now and then: 100,000 groups would else be kept in a million pieces.
+  const pages: string[] = [];
+  const turn = () => {
+    pages.push(lines.join('\n'));
+    lines.length = 0;
+  };
   const tell = (start: string, why: string) => {
     const [first, ...more] = wrapText(neutralise(why), room);
-    lines.push(`${start}  ${first}`, ...more.map((line) => `${' '.repeat(indent)}${line}`));
+    lines.push(`${start}  ${first}`);
+    for (const line of more) lines.push(`${margin}${line}`);
+    if (lines.length > 1_000) turn();
   };
+  const run = paint('run     ', 'run');
+  const inset = ' '.repeat(numbers + 12);
   for (const [index, decision] of runs.entries()) {
     const number = `${index + 1}`.padStart(numbers);
-    tell(`${number}. ${paint('run     ', 'run')}  ${decision.group.padEnd(longest)}`, explain(decision));
-    for (const script of groupOf.get(decision.group)?.scripts ?? []) {
-      lines.push(`${' '.repeat(numbers + 12)}${script.name}`);
-    }
+    tell(`${number}. ${run}  ${decision.group.padEnd(longest)}`, explain(decision));
+    const { scripts } = config.groups[indexOf.get(decision.group) as number] as Group;
+    for (const { name } of scripts) lines.push(`${inset}${name}`);
   }
   if (runs.length > 0 && rest.length > 0) lines.push('');
   for (const decision of rest) {
     const word = paint(decision.decision.padEnd(8), decision.decision);
     tell(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(longest)}`, explain(decision));
   }
-  return lines.join('\n').trimEnd();
+  turn();
+  return pages.join('\n').trimEnd();
 }
 
 /** The sentence of a tick with nothing to run: and when something will be due. */
