@@ -15,6 +15,14 @@ const grammar = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
  */
 export function parseDuration(text: string): number | null {
   if (text === '') return null;
+  if (text !== latest.text) latest = { text, length: readLength(text) };
+  return latest.length;
+}
+
+/** In a large configuration many groups in a row have the same. */
+let latest: { readonly text: string; readonly length: number | null } = { text: '', length: null };
+
+function readLength(text: string): number | null {
   const amounts = grammar.exec(text);
   if (amounts === null) return null;
   let total = 0;
