@@ -46,12 +46,16 @@ export function loadPart(name: string): unknown {
   return module.exports;
 }
 
+/** Whether a part was loaded of which nothing was kept. */
+export function isAnyNew(): boolean {
+  return parts.some(({ isKept }) => !isKept);
+}
+
 /**
- * Keeps what came of compiling the parts that were loaded, the functions that were called included, unless all of it was
- * kept already. Where that is not possible nothing happens.
+ * Keeps what came of compiling the parts that were loaded, the functions that were called included. Where that is not
+ * possible nothing happens.
  */
 export function keepParts(): void {
-  if (parts.every(({ isKept }) => isKept)) return;
   for (const { file, script, seal } of parts) keepBytes(nameOf(file), seal, script.createCachedData());
 }
 

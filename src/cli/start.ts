@@ -3,7 +3,7 @@
 // itself, uses nothing but what Node has loaded already, and loads the program only when there is more to do.
 import { type NextBeat, sayNothingDue } from '../report/idle.ts';
 import { tickAtRest } from '../tick/rest.ts';
-import { keepParts, loadPart } from './part.ts';
+import { isAnyNew, keepParts, loadPart } from './part.ts';
 import type { StatusFlags } from './status.ts';
 import { leave, printLine } from './streams.ts';
 import type { TickFlags } from './tick.ts';
@@ -53,10 +53,13 @@ if (idle !== null) {
   printLine(sayNothingDue(idle.said, idle.now));
   leave();
 } else if (asked !== null) {
-  const { runPlainly } = loadPart('plain.cjs') as typeof import('./plain.ts');
-  void runPlainly(asked).then(() => {
+  const { rehearse, runPlainly } = loadPart('plain.cjs') as typeof import('./plain.ts');
+  void runPlainly(asked).then(async () => {
     // What only reads writes nothing anywhere.
-    if (isTick) keepParts();
+    if (isTick && isAnyNew()) {
+      await rehearse(asked.workspace);
+      keepParts();
+    }
     leave();
   });
 } else {

@@ -40,18 +40,26 @@ export interface CheckDocument {
 /** `rhythm status`. Reads only: no file is written, no lock taken, nothing is cached. */
 export async function status(workspace: string, flags: StatusFlags): Promise<number> {
   if (flags.check) return check(workspace, flags);
+  const { text, notices } = await writeStatus(workspace, flags);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
+  printLine(text);
+  return 0;
+}
+
+/** What a status says, and what it says on stderr. Errors as `status`. */
+export async function writeStatus(
+  workspace: string,
+  flags: Pick<StatusFlags, 'json'>,
+): Promise<{ readonly text: string; readonly notices: readonly string[] }> {
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const now = Date.now();
   const found = lookAround(config, openRecent(config.outputs, now), now);
-  for (const notice of found.notices) print('stderr', `rhythm: ${notice}\n`);
-  if (flags.json) printLine(JSON.stringify(found, null, 2));
-  else {
-    // What measures wide characters takes longer to load than all the rest takes to work.
-    const { renderStatus } = await import('../report/board.ts');
-    const width = isTerminal('stdout') ? streamOf('stdout').columns || 80 : Number.POSITIVE_INFINITY;
-    printLine(renderStatus(harmless(found), { timezone: config.timezone, width, paint: painter() }));
-  }
-  return 0;
+  if (flags.json) return { text: JSON.stringify(found, null, 2), notices: found.notices };
+  // What measures wide characters takes longer to load than all the rest takes to work.
+  const { renderStatus } = await import('../report/board.ts');
+  const width = isTerminal('stdout') ? streamOf('stdout').columns || 80 : Number.POSITIVE_INFINITY;
+  const text = renderStatus(harmless(found), { timezone: config.timezone, width, paint: painter() });
+  return { text, notices: found.notices };
 }
 
 /** One line for those who watch many machines; whatever keeps a tick from its work is 2 as well. */

@@ -162,6 +162,8 @@ for (let done = 0; done < order.length; done++) {
   }
 }
 if (order.length !== names.length) process.exitCode = 1;`;
+  // Any tick leaves the program compiled.
+  makeDue(place, node, groupsOfTrue([1]));
   const perGroup: number[] = [];
   const results = [1_000, 10_000, 100_000].flatMap((count) => {
     const workspace = place.make(node);
