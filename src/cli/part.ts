@@ -52,11 +52,11 @@ export function isAnyNew(): boolean {
 }
 
 /**
- * Keeps what came of compiling the parts that were loaded, the functions that were called included. Where that is not
- * possible nothing happens.
+ * Keeps what came of compiling the parts that were loaded, the functions that were called included. Tells whether all of
+ * it could be kept; where it could not, nothing else happens.
  */
-export function keepParts(): void {
-  for (const { file, script, seal } of parts) keepBytes(nameOf(file), seal, script.createCachedData());
+export function keepParts(): boolean {
+  return parts.every(({ file, script, seal }) => keepBytes(nameOf(file), seal, script.createCachedData()));
 }
 
 /** What parts load others with, and all else. */
@@ -66,6 +66,8 @@ const requireFromPart = Object.assign(
 );
 
 function nameOf(file: string): string {
-  const { version, arch, execPath } = process;
-  return nameFor(`${file} ${execPath} ${version} ${arch}`, 'code');
+  const { version, arch, execPath, execArgv, env } = process;
+  // What was compiled under other flags is of no use.
+  const flags = [...execArgv, env.NODE_OPTIONS ?? ''].join(' ');
+  return nameFor(`${file} ${execPath} ${version} ${arch} ${flags}`, 'code');
 }

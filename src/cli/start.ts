@@ -56,7 +56,7 @@ if (idle !== null) {
   const { rehearse, runPlainly } = loadPart('plain.cjs') as typeof import('./plain.ts');
   void runPlainly(asked).then(async () => {
     // What only reads writes nothing anywhere.
-    if (isTick && isAnyNew()) {
+    if (isTick && isAnyNew() && keepParts()) {
       await rehearse(asked.workspace);
       keepParts();
     }

@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { requireLater } from '../require.ts';
 import { isOpenToOthers } from './ownership.ts';
 
@@ -72,31 +72,49 @@ export function readKeptBytes(name: string, purpose: string): Buffer | null {
 const pieceSize = 1 << 15;
 
 /**
- * Keeps bytes for the next time, as `keep` does: twice, for to compare them takes a hundredth of what a sum takes.
+ * Keeps bytes for the next time, as `keep` does: twice, for to compare them takes a hundredth of what a sum takes. Tells
+ * whether it could.
  *
  * @param purpose what they are good for, in ASCII
  */
-export function keepBytes(name: string, purpose: string, bytes: Buffer): void {
-  place(name, Buffer.concat([Buffer.from(`${purpose}\n`), bytes, bytes]));
+export function keepBytes(name: string, purpose: string, bytes: Buffer): boolean {
+  return place(name, Buffer.concat([Buffer.from(`${purpose}\n`), bytes, bytes]));
 }
 
-function place(name: string, content: string | Buffer): void {
+/** Whether it could be kept. */
+function place(name: string, content: string | Buffer): boolean {
   const folder = findCacheFolder();
-  if (folder === null) return;
+  if (folder === null) return false;
   const path = join(folder, name);
   const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}`;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!isTrusted(folder)) return;
+    makeFolder(folder);
+    if (!isTrusted(folder)) return false;
     try {
       // Another tick may read at any time, so the file appears at once and whole.
       writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' });
       renameSync(temporary, path);
+      return true;
     } finally {
       rmSync(temporary, { force: true });
     }
   } catch {
     // No room, no right to write, no home: it is made anew the next time.
+    return false;
+  }
+}
+
+/** With its parents. Level by level: Node's own way never ends where the system refuses folders by ENOENT, as /proc does. */
+function makeFolder(folder: string): void {
+  const make = () => mkdirSync(folder, { mode: 0o700 });
+  try {
+    make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    makeFolder(dirname(folder));
+    make();
   }
 }
 

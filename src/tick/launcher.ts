@@ -1,7 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { getPriority } from 'node:os';
+import { codeOf } from '../state/file.ts';
 import { type End, endOf, type ScriptFiles } from './evidence.ts';
 import { identify, type ProcessIdentity, processIds } from './process.ts';
+import { quick } from './tree.ts';
 
 /** What a launcher is to start, and where to. */
 export interface Launch {
@@ -109,19 +113,24 @@ export function wordOrder({ path, args, variables, attempt, files }: Launch): st
  * could not be told at little cost.
  */
 export function makeLaunchers(): Launchers {
-  const free: { readonly key: string; readonly launcher: Launcher }[] = [];
+  const free: { readonly key: string; readonly launcher: Launcher; readonly since: number }[] = [];
   const isKept = process.platform === 'linux';
   // A copy, for each look into the environment itself is a call into the system's library.
   const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = process.env;
   return {
     environment,
     async take(cwd, own) {
-      const key = JSON.stringify([cwd, own]);
+      // The folder itself, for its name may lead to another one by now.
+      const folder = statSync(cwd, { bigint: true, throwIfNoEntry: false });
+      const key = JSON.stringify([cwd, `${folder?.dev} ${folder?.ino}`, own]);
       const place = free.findIndex((one) => one.key === key);
-      const found = place < 0 ? undefined : free.splice(place, 1)[0]?.launcher;
-      if (found?.isRunning()) return found;
+      const [found] = place < 0 ? [] : free.splice(place, 1);
+      // Process ids may have come round since it has last looked at them.
+      const isFresh = found !== undefined && performance.now() - found.since < quick;
+      if (isFresh && found.launcher.isRunning()) return found.launcher;
+      found?.launcher.dismiss();
       const keep = (launcher: Launcher) => {
-        free.push({ key, launcher });
+        free.push({ key, launcher, since: performance.now() });
         if (free.length > mostFree) free.shift()?.launcher.dismiss();
       };
       return startLauncher(cwd, { ...environment, ...own }, isKept ? keep : null);
@@ -138,23 +147,30 @@ function startLauncher(
   cwd: string,
   environment: NodeJS.ProcessEnv,
   keep: ((launcher: Launcher) => void) | null,
-): Launcher | Promise<LauncherEnd> {
-  // By Node itself: of what execa does for a process nothing is wanted here, and to load it takes as long as a tick at
-  // rest takes in all.
-  const subprocess = spawn('/bin/sh', ['-s', 'rhythm'], {
-    cwd,
-    env: environment,
-    stdio: ['pipe', 'pipe', 'ignore'],
-    // The leader of a process group, so that a script and its children can be signalled together; and it has to outlive
-    // a tick that dies.
-    detached: true,
-  });
-  const { pid, stdin, stdout } = subprocess;
+): Launcher | LauncherEnd | Promise<LauncherEnd> {
+  let before: ReadonlySet<number>;
+  let subprocess: ChildProcess;
+  try {
+    before = processIds();
+    // By Node itself: of what execa does for a process nothing is wanted here, and to load it takes as long as a tick at
+    // rest takes in all.
+    subprocess = spawn('/bin/sh', ['-s', 'rhythm'], {
+      cwd,
+      env: environment,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      // The leader of a process group, so that a script and its children can be signalled together; and it has to
+      // outlive a tick that dies.
+      detached: true,
+    });
+  } catch (error) {
+    // What a process may not have (too large an environment, say) Node throws; what there is too little of it tells.
+    return { exitCode: null, signal: null, obstacle: codeOf(error) ?? String(error) };
+  }
+  const { pid } = subprocess;
   let told = '';
   let settle: (end: End | null) => void = () => undefined;
   let isOver = false;
   let obstacle: string | null = null;
-  let before: ReadonlySet<number> = processIds();
   subprocess.on('error', (error: NodeJS.ErrnoException) => {
     obstacle = error.code ?? error.message;
   });
@@ -166,10 +182,18 @@ function startLauncher(
       resolve(obstacle === null ? { exitCode, signal, obstacle } : { exitCode: null, signal: null, obstacle });
     });
   });
-  const leader = pid === undefined ? null : identify(pid);
-  if (leader === null) return ended;
+  if (pid === undefined) return ended;
+  const [stdin, stdout] = [subprocess.stdin as Socket, subprocess.stdout as Socket];
   // One that has ended does not take orders any more; that is told by its end.
   stdin.on('error', () => undefined);
+  const leader = identify(pid);
+  // Who can't be named later is given nothing to do.
+  if (leader === null) {
+    stdin.end();
+    stdout.resume();
+    return ended;
+  }
+  const priority = niceness(pid);
   stdout.on('data', (chunk: Buffer) => {
     told += chunk.toString('latin1');
     const [line, rest] = told.split('\n');
@@ -199,16 +223,26 @@ function startLauncher(
     },
     release(present) {
       before = present;
-      if (keep === null || isOver) dismiss();
+      // A script may have changed what its whole group has, and the next one would have it too.
+      if (keep === null || isOver || niceness(pid) !== priority) dismiss();
       else keep(launcher);
     },
     dismiss,
     abandon() {
       dismiss();
-      for (const part of [subprocess, stdin as Socket, stdout as Socket]) part.unref();
+      for (const part of [subprocess, stdin, stdout]) part.unref();
     },
   };
   return launcher;
+}
+
+/** How nice a process is; null where it is gone. */
+function niceness(pid: number): number | null {
+  try {
+    return getPriority(pid);
+  } catch {
+    return null;
+  }
 }
 
 /** A word as a POSIX shell reads it back. */

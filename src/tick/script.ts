@@ -212,8 +212,8 @@ export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): En
   if (status === 0 || (status !== null && script.successExitCodes.includes(status))) {
     return { ...end, outcome: 'succeeded', message: null };
   }
-  const message = end.signal === null ? `exited with code ${end.exitCode}` : `was ended by ${end.signal}`;
-  return { ...end, outcome: 'failed', message };
+  const how = end.exitCode === null ? 'ended, and how is not known' : `exited with code ${end.exitCode}`;
+  return { ...end, outcome: 'failed', message: end.signal === null ? how : `was ended by ${end.signal}` };
 }
 
 /** Waits, however long; false as soon as the signal is aborted or the other event has come. */

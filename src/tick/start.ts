@@ -1,5 +1,5 @@
 import { StorageError } from '../errors.ts';
-import { beginEvidence, type End, type ScriptFiles } from './evidence.ts';
+import { beginEvidence, type End, readEvidence, type ScriptFiles } from './evidence.ts';
 import { type LauncherEnd, notOpened } from './launcher.ts';
 import type { Output } from './output.ts';
 import type { ScriptOrder } from './script.ts';
@@ -77,10 +77,14 @@ async function startByLauncher(
       return { ...end, isLost: false };
     }
     const { exitCode, signal } = await launcher.ended;
+    // It may have been killed when it had written the status, and before it told.
+    const { exit } = readEvidence(order.folder, order.number, script.name);
+    if (exit !== null) return { exitCode: exit.exitCode, signal: exit.signal, isLost: false };
     if (exitCode === notOpened) {
       throw new StorageError(`The output file ${files.log} can't be opened: see to its folder and the disk.`);
     }
-    return { exitCode, signal, isLost: true };
+    // Its own status is not the script's, least of all where it says that all went well.
+    return { exitCode: exitCode === 0 ? null : exitCode, signal, isLost: true };
   });
   return {
     pid: launcher.leader.pid,

@@ -84,6 +84,12 @@ describe('what came of compiling the program', () => {
     expect(listKept()).toEqual([]);
   });
 
+  it.runIf(process.platform === 'linux')('is not kept, and no tick stays for it, where no folder can be', async () => {
+    const { workspace } = makeKeeping();
+    const { code, signal } = await workspace.rhythm(['tick'], { env: { XDG_CACHE_HOME: '/proc/nowhere' } });
+    expect([code, signal]).toEqual([0, null]);
+  });
+
   it('changes nothing but time, however it is damaged', { timeout: 120_000 }, async () => {
     const { workspace, options, folder, listKept } = makeKeeping();
     for (let tick = 0; tick < 2; tick++) await workspace.rhythm(['tick'], options);

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { filesOf } from '../../src/tick/evidence.ts';
 import { type Launcher, makeLaunchers, notOpened, preparation, wordOrder } from '../../src/tick/launcher.ts';
 import { identify, isSame } from '../../src/tick/process.ts';
@@ -166,6 +166,17 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     expect(rest.map(({ leader }) => isSame(leader))).toEqual([true, true, true, true]);
     await launchers.close();
     expect(taken.map(({ leader }) => identify(leader.pid))).toEqual([null, null, null, null, null, null]);
+  });
+
+  test.runIf(process.platform === 'linux')('that has waited long is not used again', async () => {
+    const launchers = makeLaunchers();
+    const launcher = await take(launchers);
+    launcher.release(new Set());
+    const later = performance.now() + 5_000;
+    vi.spyOn(performance, 'now').mockReturnValue(later);
+    onTestFinished(() => void vi.restoreAllMocks());
+    expect((await take(launchers)).leader.pid).not.toBe(launcher.leader.pid);
+    expect(await launcher.ended).toMatchObject({ exitCode: 0 });
   });
 
   it('that can not be started says why', async () => {

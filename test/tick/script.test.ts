@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { getPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -236,6 +237,16 @@ describe('what keeps a script from being started', () => {
   });
 });
 
+describe('what the system refuses to start', () => {
+  it.runIf(process.platform === 'linux')('is a failure of the script, and of nothing else', async () => {
+    const tooLarge = await runScript(bench.sh('true', { env: { BIG: 'x'.repeat(200_000) } }));
+    expect(tooLarge).toMatchObject({ outcome: 'failed', message: 'could not be started (E2BIG)' });
+    const argument = await runScript(bench.job({ argv: ['/bin/sh', '-c', 'true', 'x'.repeat(200_000)] }));
+    expect(argument).toMatchObject({ outcome: 'failed', exitCode: 126 });
+    expect(await runScript(bench.sh('true'))).toMatchObject({ outcome: 'succeeded' });
+  });
+});
+
 describe('the timeout', () => {
   it('ends the whole tree: what ignores SIGTERM, what made a session of its own, what was forked twice', async () => {
     const ready = pipe('ready');
@@ -405,6 +416,27 @@ describe('scripts that follow each other', () => {
     expect(identify(left)).not.toBeNull();
   });
 
+  it.runIf(process.platform === 'linux')(
+    'share no launcher where the folder is another one by the same name',
+    async () => {
+      for (const name of ['one', 'two']) bench.write(`${name}/which`, name);
+      symlinkSync('one', bench.path('current'));
+      const cwd = bench.path('current');
+      await runScript(bench.sh('ln -sfn two ../current', { cwd }));
+      await runScript(bench.sh('cat which', { cwd }, { number: 2 }));
+      expect(bench.read(logFile(2))).toBe('two');
+    },
+  );
+
+  it.runIf(process.platform === 'linux' && isRoot)(
+    'share no launcher where one has made the whole group nicer',
+    async () => {
+      await runScript(bench.sh('renice -n 5 -g 0'));
+      await runScript(bench.sh('nice', {}, { number: 2 }));
+      expect(Number(bench.read(logFile(2)))).toBe(getPriority());
+    },
+  );
+
   it('are told nothing of each other, nor of a script that the tick was started by', async () => {
     vi.stubEnv('RHYTHM_RUN_ID', 'outer');
     vi.stubEnv('RHYTHM_ATTEMPT', '7');
@@ -451,6 +483,14 @@ describe('what a script leaves behind', () => {
     process.kill(leader?.pid ?? 0, 'SIGKILL');
     expect(await running).toMatchObject({ outcome: 'failed', signal: 'SIGKILL' });
     expect(identify(pid)).toBeNull();
+  });
+});
+
+describe('a launcher that is killed', () => {
+  it('before it has told of a status, but not before it has written it, has lost nothing', async () => {
+    const { exit } = filesOf(bench.runFolder, 1, 'it');
+    const record = await runScript(bench.sh(`echo "1 0" >>"${exit}"; kill -s KILL $PPID`));
+    expect(record).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
   });
 });
 
