@@ -8,6 +8,7 @@ import { closeOutput, followLines, lastLines, type Output, openOutput, sealOutpu
 import { identify } from './process.ts';
 import { findProgram } from './program.ts';
 import { secretsOf } from './redact.ts';
+import { removeRemark } from './remark.ts';
 import { environmentOf, startAttempt } from './start.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
@@ -191,6 +192,7 @@ async function runAttempt(
     const { left, present } = await leftBehind(pid, marks, started.before, performance.now() - clock);
     if (left.length === 0) started.allGone(present);
     else started.notGone();
+    if (left.length === 0) dropRemark(order, files, end.signal);
     if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });
     return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
@@ -200,10 +202,16 @@ async function runAttempt(
   // A leader that hangs in the kernel is not waited for.
   const { exitCode, signal } = remaining.includes(pid) ? { exitCode: null, signal: null } : await heard;
   if (remaining.length > 0) started.abandon();
+  else dropRemark(order, files, signal);
   const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
   const message = remaining.length === 0 ? what : `${what}, and these could not be ended: ${remaining.join(', ')}`;
   const outcome = isLate ? 'timed-out' : 'interrupted';
   return { exitCode, signal, outcome, message, hasLeftBehind: remaining.length > 0 };
+}
+
+/** The output is the script's alone, whatever its launcher's shell had to say; where it is followed that says nothing. */
+function dropRemark({ onLine }: ScriptOrder, files: ScriptFiles, signal: string | null): void {
+  if (isPosix && onLine === undefined && signal !== null) removeRemark(files.log, signal);
 }
 
 /** What the script's own end means. */

@@ -66,7 +66,9 @@ async function startByLauncher(
   }
   const [, ...args] = script.argv;
   const clock = performance.now();
-  const launched = launcher.launch({ path, args, variables: variablesOf(order, attempt), attempt, files });
+  const variables = variablesOf(order, attempt);
+  const isFollowed = order.onLine !== undefined;
+  const launched = launcher.launch({ path, args, variables, attempt, files, isFollowed });
   const ended = launched.then(async (end): Promise<ScriptEnd> => {
     if (end !== null) {
       // To look for members of its group would take longer than a new launcher: a group that is gone has none.

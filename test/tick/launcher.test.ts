@@ -13,13 +13,13 @@ beforeEach(() => {
 });
 afterEach(() => bench.remove());
 
-const launch = (...argv: [string, ...string[]]) => {
+const launchOf = (...argv: [string, ...string[]]) => {
   const [path, ...args] = argv;
   const files = filesOf(bench.runFolder, 1, 'it');
-  return { path, args, variables: { RHYTHM_RUN_ID: 'r', RHYTHM_SCRIPT: 'it' }, attempt: 4, files };
+  return { path, args, variables: { RHYTHM_RUN_ID: 'r', RHYTHM_SCRIPT: 'it' }, attempt: 4, files, isFollowed: false };
 };
-const output = () => readFileSync(launch('x').files.log, 'utf8');
-const status = () => readFileSync(launch('x').files.exit, 'utf8');
+const output = () => readFileSync(launchOf('x').files.log, 'utf8');
+const status = () => readFileSync(launchOf('x').files.exit, 'utf8');
 const [shortest] = ['/bin/true', '/usr/bin/true'].filter((path) => existsSync(path));
 const nothing = shortest as string;
 
@@ -59,7 +59,8 @@ describe('an order', () => {
     });
     afterEach(() => void child.kill('SIGKILL'));
 
-    it('is carried out word by word, one after another', async () => {
+    it.each([false, true])('is carried out word by word, one after another (followed: %s)', async (isFollowed) => {
+      const launch = (...argv: [string, ...string[]]) => ({ ...launchOf(...argv), isFollowed });
       child.stdin?.write(wordOrder(launch('/usr/bin/env', 'printf', '<%s>', text, '', '-e')));
       await until(() => told === '0 \n');
       expect(output()).toBe(`<${text}><><-e>`);
@@ -76,7 +77,7 @@ describe('an order', () => {
     it('is seen through to its end, whatever signal comes to the group; then the shell tells that it goes', async () => {
       // Ready is only what has begun another program: a shell's child has the shell's handlers until then.
       const ready = 'trap "echo heard; exit 11" TERM; sh -c "echo >ready; exec sleep 60" & wait';
-      child.stdin?.write(wordOrder(launch('/bin/sh', '-c', ready)));
+      child.stdin?.write(wordOrder(launchOf('/bin/sh', '-c', ready)));
       await until(() => existsSync(bench.path('ready')));
       for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.kill(child.pid ?? 0, signal);
       process.kill(-(child.pid ?? 0), 'SIGTERM');
@@ -86,7 +87,7 @@ describe('an order', () => {
     });
 
     it('that is cut short, or whose output can not be opened, starts nothing', async () => {
-      const wanted = launch('/bin/sh', '-c', 'echo >started');
+      const wanted = launchOf('/bin/sh', '-c', 'echo >started');
       mkdirSync(wanted.files.log);
       child.stdin?.write(wordOrder(wanted));
       expect(await end).toBe(notOpened);
@@ -119,7 +120,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
   it('leads a group of its own and ends when it is let go', async () => {
     const launcher = await take();
     expect(isSame(launcher.leader)).toBe(true);
-    expect(await launcher.launch(launch(nothing))).toEqual({ exitCode: 0, signal: null });
+    expect(await launcher.launch(launchOf(nothing))).toEqual({ exitCode: 0, signal: null });
     expect(status()).toBe('4 0\n');
     launcher.dismiss();
     expect(await launcher.ended).toEqual({ exitCode: 0, signal: null, obstacle: null });
@@ -129,7 +130,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
   it('tells nothing of its script when it was killed, and is not used again', async () => {
     const launchers = makeLaunchers();
     const launcher = await take(launchers);
-    const end = launcher.launch(launch('/bin/sh', '-c', 'echo $$ >ready; exec sleep 60'));
+    const end = launcher.launch(launchOf('/bin/sh', '-c', 'echo $$ >ready; exec sleep 60'));
     await until(() => existsSync(bench.path('ready')) && bench.read('ready') !== '');
     process.kill(-launcher.leader.pid, 'SIGKILL');
     expect(await end).toBeNull();
@@ -141,7 +142,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
   test.runIf(process.platform === 'linux')('is used again while it lives, and only then', async () => {
     const launchers = makeLaunchers();
     const first = await take(launchers);
-    await first.launch(launch(nothing));
+    await first.launch(launchOf(nothing));
     first.release(new Set());
     const again = await take(launchers);
     expect(again).toBe(first);
@@ -186,7 +187,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
   it('ends with the tick that started it, before it has an order or after it has carried it out', async () => {
     const source = join(import.meta.dirname, '../../src/tick/launcher.ts');
     for (const work of ['', 'sleep 0.2; echo done']) {
-      const order = launch('/bin/sh', '-c', work);
+      const order = launchOf('/bin/sh', '-c', work);
       const program = bench.write(
         'tick.mts',
         `import { makeLaunchers } from ${JSON.stringify(source)};

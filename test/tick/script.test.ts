@@ -54,6 +54,19 @@ describe('how a script ends', () => {
     expect(Date.parse(record.finishedAt as string)).toBeGreaterThanOrEqual(Date.parse(record.startedAt as string));
   });
 
+  test.each([
+    ['by itself', {}, {}],
+    ['by its timeout', { timeout: 200 }, {}],
+    ['by itself, while somebody reads along', {}, { onLine: () => undefined }],
+  ])('has its own words in its output and no more, ended by a signal %s', async (_, script, rest) => {
+    const end = 'timeout' in script ? 'exec sleep 60' : 'kill -TERM $$';
+    // The very words of a shell, which are the script's own here.
+    const text = `printf 'Terminated\nTerminated\n'; ${end}`;
+    await runScript(bench.sh(text, { ...script, retries: 1 }, rest));
+    const words = 'Terminated\nTerminated\n';
+    expect(bench.read(logFile())).toBe(`${words}--- attempt 2 ---\n${words}`);
+  });
+
   it('tells the last lines of what failed, and none of what succeeded', async () => {
     const text =
       'i=0; while [ $i -lt 30 ]; do i=$((i+1)); echo "line $i"; done; printf "\\033[31mlast\\033[0m" >&2; exit';
