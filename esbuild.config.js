@@ -59,7 +59,7 @@ const separate = {
 const late = {
   name: 'late modules',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(assert|child_process|crypto|fs\/promises)$/ }, ({ path, namespace }) =>
+    onResolve({ filter: /^node:(child_process|crypto|fs\/promises)$/ }, ({ path, namespace }) =>
       namespace === 'late' ? { path, external: true } : { path, namespace: 'late' },
     );
     onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
@@ -72,12 +72,23 @@ const late = {
 };
 
 /**
- * What libraries take along and never use here, and what stands in for it: conf checks by ajv where it is given a schema
- * and by semver where it is given migrations, and looks for the user's folders, who may have none; winston brings transports, a debugger of its own that would print to
- * stdout, and the streams that Node has.
+ * What libraries take along and never use here, and what stands in for it. conf checks by ajv where it is given a schema
+ * and by semver where it is given migrations, looks for the user's folders, who may have none, compares what it has read
+ * with its defaults, which are both empty here, and writes by atomically, for which our own write stands in. winston
+ * brings transports, colours, handlers of uncaught errors, a debugger of its own that would print to stdout, and the
+ * streams that Node has.
  */
 const replaced = [
-  [/^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^\.\/winston\/transports$/, 'module.exports = {};'],
+  [/^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^atomically$|^@colors\/colors\/safe$/, 'module.exports = {};'],
+  [
+    /^node:assert$/,
+    'exports.deepEqual = (one, other) => { if (JSON.stringify(one) !== JSON.stringify(other)) throw new Error(); };',
+  ],
+  [
+    /^winston$/,
+    "exports.createLogger = require('winston/lib/winston/create-logger'); exports.format = require('logform').format;",
+  ],
+  [/^\.\/(exception|rejection)-handler$/, 'module.exports = class { unhandle() {} };'],
   [/^@dabh\/diagnostics$/, 'module.exports = () => () => false;'],
   [/^readable-stream$/, "module.exports = require('node:stream');"],
   [/^readable-stream\/lib\/_stream_writable\.js$/, "module.exports = require('node:stream').Writable;"],
@@ -86,7 +97,9 @@ const lean = {
   name: 'lean libraries',
   setup({ onResolve, onLoad }) {
     for (const [index, [filter, contents]] of replaced.entries()) {
-      onResolve({ filter }, ({ path }) => ({ path, namespace: `replaced-${index}` }));
+      onResolve({ filter }, ({ path, kind }) =>
+        kind === 'entry-point' ? undefined : { path, namespace: `replaced-${index}` },
+      );
       onLoad({ filter: /.*/, namespace: `replaced-${index}` }, () => ({ contents, resolveDir: '.' }));
     }
   },

@@ -32,7 +32,7 @@ export function loadPart(name: string): unknown {
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;
   const file = join(import.meta.dirname, name);
-  const source = readFileSync(file, 'utf8');
+  const source = readFileSync(file, 'latin1');
   const seal = source.trimEnd().slice(-sealSize);
   const compiled = readKeptBytes(nameOf(file), seal);
   const script = new Script(source.startsWith(wrapper) ? source : `${wrapper}${source}\n})`, {

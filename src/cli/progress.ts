@@ -1,3 +1,4 @@
+import { readMonotonic } from '../monotonic.ts';
 import { shorten } from '../report/table.ts';
 import { usualScriptLength } from '../report/usual.ts';
 import { readNewest } from '../state/history.ts';
@@ -51,7 +52,7 @@ export function openDisplay(
   };
   const draw = () => {
     if (!moves || (running.size === 0 && !isDrawn)) return;
-    const text = [...running.values()].map((script) => describe(script, performance.now())).join('   ');
+    const text = [...running.values()].map((script) => describe(script, readMonotonic())).join('   ');
     // One column is left, for some terminals begin a new row as soon as the last one is filled.
     terminal.write(`${clear}${shorten(text, (terminal.columns || 80) - 1)}`);
     isDrawn = text !== '';
@@ -89,7 +90,7 @@ function note(
 ): void {
   if (event.kind === 'script-started') {
     const name = `${event.group}/${event.script}`;
-    running.set(name, { name, since: performance.now(), usual: usual(event.group, event.script) });
+    running.set(name, { name, since: readMonotonic(), usual: usual(event.group, event.script) });
   }
   if (event.kind === 'script-ended') running.delete(`${event.group}/${event.script}`);
   if (event.kind === 'script-retrying') running.delete(`${event.group}/${event.script}`);

@@ -71,14 +71,16 @@ export async function runByHand(
       };
     });
     if ('blockers' in answer) return { kind: 'blocked', because };
-    await teller.open();
     const orders = (answer as { runs: readonly AskedRun[] }).runs.map((run) => ({
       ...run,
       ...(only === null || run.group.name !== request.group ? {} : { only, beat: null, missedBeats: 0 }),
       reason: 'by-hand',
       because: 'by hand',
     }));
-    const runs = await runOrders(orders, lanes, session, () => undefined);
+    const runs = await runOrders(orders, lanes, session, {
+      onSkip: () => undefined,
+      onEnd: async () => undefined,
+    });
     pruneOutputs(runs, session);
     teller.check();
     return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { formatInstant } from '../plan/because.ts';
 import type { HeldLanes } from '../plan/decide.ts';
 import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
@@ -34,12 +35,12 @@ export async function takeLanes(
 ): Promise<Lanes> {
   const { config, tick, stop, store, teller } = session;
   const locks = new Map<string, Lock>();
-  const end = performance.now() + wait;
+  const end = readMonotonic() + wait;
   let waited = false;
   // One order for all ticks, so that two that wait can't hold what the other one wants.
   for (const lane of [...due, ...left].sort()) {
     const path = lanePath(config.outputs, lane);
-    const rest = due.includes(lane) ? end - performance.now() : 0;
+    const rest = due.includes(lane) ? end - readMonotonic() : 0;
     let lock = tryLock(path, holderOf(tick));
     if (lock === null && rest > 0 && !isInside(lane, store.readState().state)) {
       waited = true;

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { getPriority } from 'node:os';
+import { readMonotonic } from '../monotonic.ts';
 import { codeOf } from '../state/file.ts';
 import { type End, endOf, type ScriptFiles } from './evidence.ts';
 import { identify, type ProcessIdentity, processIds } from './process.ts';
@@ -64,6 +65,8 @@ export interface Launchers {
    * @param own what it has in its environment beyond the tick's
    */
   take(cwd: string, own: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
+  /** Starts one that is soon to be taken. Where it can't be started that is told by `take`. */
+  prepare(cwd: string, own: NodeJS.ProcessEnv): void;
   /** Dismisses those that are free; resolves when they are gone. */
   close(): Promise<void>;
 }
@@ -122,23 +125,28 @@ export function makeLaunchers(): Launchers {
   const isKept = process.platform === 'linux';
   // A copy, for each look into the environment itself is a call into the system's library.
   const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = process.env;
+  const keep = (key: string, launcher: Launcher) => {
+    free.push({ key, launcher, since: readMonotonic() });
+    if (free.length > mostFree) free.shift()?.launcher.dismiss();
+  };
+  const start = (cwd: string, own: NodeJS.ProcessEnv, key: string) =>
+    startLauncher(cwd, { ...environment, ...own }, isKept ? (launcher) => keep(key, launcher) : null);
   return {
     environment,
     async take(cwd, own) {
-      // The folder itself, for its name may lead to another one by now.
-      const folder = statSync(cwd, { bigint: true, throwIfNoEntry: false });
-      const key = JSON.stringify([cwd, `${folder?.dev} ${folder?.ino}`, own]);
+      const key = keyOf(cwd, own);
       const place = free.findIndex((one) => one.key === key);
       const [found] = place < 0 ? [] : free.splice(place, 1);
       // Process ids may have come round since it has last looked at them.
-      const isFresh = found !== undefined && performance.now() - found.since < quick;
+      const isFresh = found !== undefined && readMonotonic() - found.since < quick;
       if (isFresh && found.launcher.isRunning()) return found.launcher;
       found?.launcher.dismiss();
-      const keep = (launcher: Launcher) => {
-        free.push({ key, launcher, since: performance.now() });
-        if (free.length > mostFree) free.shift()?.launcher.dismiss();
-      };
-      return startLauncher(cwd, { ...environment, ...own }, isKept ? keep : null);
+      return start(cwd, own, key);
+    },
+    prepare(cwd, own) {
+      const key = keyOf(cwd, own);
+      const launcher = start(cwd, own, key);
+      if (!('obstacle' in launcher) && !('then' in launcher)) keep(key, launcher);
     },
     async close() {
       const launchers = free.splice(0).map(({ launcher }) => launcher);
@@ -209,7 +217,8 @@ function startLauncher(
     settle(endOf(Number(status)));
   });
   stdin.write(preparation);
-  const dismiss = () => void stdin.end();
+  // At once, while the end of its input is told only when this process waits.
+  const dismiss = () => void (stdin.writableEnded || stdin.end('exit\n'));
   const launcher: Launcher = {
     leader,
     get before() {
@@ -239,6 +248,12 @@ function startLauncher(
     },
   };
   return launcher;
+}
+
+/** What launchers have to have in common: the folder itself, too, for its name may lead to another one by now. */
+function keyOf(cwd: string, own: NodeJS.ProcessEnv): string {
+  const folder = statSync(cwd, { bigint: true, throwIfNoEntry: false });
+  return JSON.stringify([cwd, `${folder?.dev} ${folder?.ino}`, own]);
 }
 
 /** How nice a process is; null where it is gone. */

@@ -2,23 +2,50 @@ import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { Lanes } from './lane.ts';
-import { makeLaunchers } from './launcher.ts';
+import { type Launchers, makeLaunchers } from './launcher.ts';
 import { type RunOrder, runGroup } from './run.ts';
 import type { Session } from './session.ts';
+import { ownEnvironmentOf } from './start.ts';
+
+/** Whoever has runs carried out and records what else there is to be recorded. */
+export interface Client {
+  /** Is told of each that is not run, and of what blocks it. */
+  onSkip(order: RunOrder, blockers: readonly [Blocker, ...Blocker[]]): void;
+  /** Is told when all have ended, unless something failed: what is recorded soon is so together with the last end. */
+  onEnd(runs: ReadonlyMap<string, RunRecord>): Promise<void>;
+}
 
 /**
  * Carries out runs that were decided on: within a lane one after another, lanes side by side, and no group before those
  * that it comes after. A group whose dependency is among them and does not end as it asks is not run. Answers with what
- * became of those that ran, by name. Throws what the first of them threw, once all have ended.
+ * became of those that ran, by name. Throws what the first of them threw, once all have ended, and where the central log
+ * can't be written.
  *
  * @param orders each after those that it has to wait for
- * @param onSkip is told of each that is not run, and of what blocks it
  */
 export async function runOrders(
   orders: readonly RunOrder[],
   lanes: Lanes,
   session: Session,
-  onSkip: (order: RunOrder, blockers: readonly [Blocker, ...Blocker[]]) => void,
+  { onSkip, onEnd }: Client,
+): Promise<ReadonlyMap<string, RunRecord>> {
+  const launchers = makeLaunchers();
+  try {
+    // While the first launcher gets ready, the log does.
+    prepareLauncher(orders, session, launchers);
+    await session.teller.open();
+    return await carryOut(orders, lanes, session, launchers, { onSkip, onEnd });
+  } finally {
+    await launchers.close();
+  }
+}
+
+async function carryOut(
+  orders: readonly RunOrder[],
+  lanes: Lanes,
+  session: Session,
+  launchers: Launchers,
+  { onSkip, onEnd }: Client,
 ): Promise<ReadonlyMap<string, RunRecord>> {
   const runs = new Map<string, RunRecord>();
   const skipped = new Set<string>();
@@ -29,7 +56,6 @@ export async function runOrders(
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
   const failed = new AbortController();
-  const launchers = makeLaunchers();
 
   const findBlockers = ({ group }: RunOrder) =>
     group.dependsOn.flatMap((dependency): Blocker[] => {
@@ -68,12 +94,24 @@ export async function runOrders(
     await Promise.allSettled(records);
     lanes.release(lane);
   });
-  await Promise.allSettled(lanesFreed);
-  await launchers.close();
-  const results = await Promise.allSettled([...ends.values(), ...records]);
+  const results = await Promise.allSettled(ends.values());
+  // They end while the records are written.
+  const launchersGone = launchers.close();
+  if (!failed.signal.aborted) records.push(onEnd(runs));
+  results.push(...(await Promise.allSettled(records)));
+  await Promise.allSettled([...lanesFreed, launchersGone]);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return runs;
+}
+
+/** Has the launcher of the first script started. */
+function prepareLauncher([order]: readonly RunOrder[], { config }: Session, launchers: Launchers): void {
+  const { scripts = [] } = order?.group ?? {};
+  const script = order?.only === undefined ? scripts[0] : scripts.find(({ name }) => name === order.only);
+  if (script !== undefined && process.platform !== 'win32') {
+    launchers.prepare(script.cwd, ownEnvironmentOf({ script, ...config }));
+  }
 }
 
 /** The ends of those that a group comes after: a group that does not run passes its order on. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { consumedBeat } from '../plan/due.ts';
 import { storageError } from '../state/file.ts';
 import { endRun, judgeRun, startRun } from '../state/record.ts';
@@ -47,7 +48,7 @@ export async function runGroup(
   if (run === null) return null;
   session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
 
-  const clock = performance.now();
+  const clock = readMonotonic();
   const scripts = [...run.finished];
   const isDone = new Set(scripts.map(({ name }) => name));
   const stops = (script: Script, { outcome }: ScriptRecord) =>
@@ -78,7 +79,7 @@ export async function runGroup(
     beat: run.lease.beat ?? null,
     startedAt: run.startedAt,
     finishedAt: new Date().toISOString(),
-    durationMs: Math.round(run.spentMs + performance.now() - clock),
+    durationMs: Math.round(run.spentMs + readMonotonic() - clock),
     outcome: complete ? judgeRun(scripts, group) : 'interrupted',
     missedBeats: run.lease.missedBeats ?? 0,
     folder: run.lease.folder,

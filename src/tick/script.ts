@@ -1,5 +1,6 @@
 import { relative, sep } from 'node:path';
 import type { Script } from '../config/config.ts';
+import { readMonotonic } from '../monotonic.ts';
 import type { Outcome, ScriptRecord } from '../state/schema.ts';
 import { seconds } from './event.ts';
 import { type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
@@ -73,7 +74,7 @@ const isPosix = process.platform !== 'win32';
 export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { tail: string[] }> {
   const { script, stop } = order;
   const startedAt = new Date().toISOString();
-  const clock = performance.now();
+  const clock = readMonotonic();
   const files = filesOf(order.folder, order.number, script.name);
   const environment = environmentOf(order, 1);
   const record = (attempts: number, last: Ending, tail: string[] = []) => ({
@@ -84,7 +85,7 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { ta
     attempts,
     startedAt,
     finishedAt: new Date().toISOString(),
-    durationMs: Math.round(performance.now() - clock),
+    durationMs: Math.round(readMonotonic() - clock),
     outputFile: attempts === 0 ? null : relative(order.outputs, files.log).replaceAll(sep, '/'),
     message: last.message,
     tail,
@@ -169,7 +170,7 @@ async function runAttempt(
 ): Promise<Ending & { hasLeftBehind: boolean }> {
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
-  const clock = performance.now();
+  const clock = readMonotonic();
   const started = await startAttempt(order, attempt, path, files, output);
   if ('obstacle' in started) {
     const message = `could not be started (${started.obstacle})`;
@@ -189,7 +190,7 @@ async function runAttempt(
     const end = await heard;
     // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
     if (end.isLost) await endTree({ leader: null, marks }, script.killAfter);
-    const { left, present } = await leftBehind(pid, marks, started.before, performance.now() - clock);
+    const { left, present } = await leftBehind(pid, marks, started.before, readMonotonic() - clock);
     if (left.length === 0) started.allGone(present);
     else started.notGone();
     if (left.length === 0) dropRemark(order, files, end.signal);
@@ -226,7 +227,7 @@ export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): En
 
 /** Waits, however long; false as soon as the signal is aborted or the other event has come. */
 function hasPassed(ms: number, signal: AbortSignal, event?: Promise<unknown>): Promise<boolean> {
-  const until = performance.now() + ms;
+  const until = readMonotonic() + ms;
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
     const end = (isOver: boolean) => {
@@ -236,7 +237,7 @@ function hasPassed(ms: number, signal: AbortSignal, event?: Promise<unknown>): P
     };
     const stop = () => end(false);
     const wait = () => {
-      const rest = until - performance.now();
+      const rest = until - readMonotonic();
       if (rest <= 0) end(true);
       else timer = setTimeout(wait, Math.min(rest, longestTimer));
     };

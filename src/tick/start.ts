@@ -1,4 +1,5 @@
 import { StorageError } from '../errors.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { beginEvidence, type End, readEvidence, type ScriptFiles } from './evidence.ts';
 import { type LauncherEnd, notOpened } from './launcher.ts';
 import type { Output } from './output.ts';
@@ -65,14 +66,14 @@ async function startByLauncher(
     throw error;
   }
   const [, ...args] = script.argv;
-  const clock = performance.now();
+  const clock = readMonotonic();
   const variables = variablesOf(order, attempt);
   const isFollowed = order.onLine !== undefined;
   const launched = launcher.launch({ path, args, variables, attempt, files, isFollowed });
   const ended = launched.then(async (end): Promise<ScriptEnd> => {
     if (end !== null) {
       // To look for members of its group would take longer than a new launcher: a group that is gone has none.
-      if (performance.now() - clock >= quick) {
+      if (readMonotonic() - clock >= quick) {
         launcher.dismiss();
         await launcher.ended;
       }
@@ -165,6 +166,10 @@ export function environmentOf(order: ScriptOrder, attempt: number): NodeJS.Proce
 }
 
 /** What a script is told beyond the tick's environment and what tells of it alone: so a launcher serves for several. */
-function ownEnvironmentOf({ script, workspace, outputs }: ScriptOrder): NodeJS.ProcessEnv {
+export function ownEnvironmentOf({
+  script,
+  workspace,
+  outputs,
+}: Pick<ScriptOrder, 'script' | 'workspace' | 'outputs'>): NodeJS.ProcessEnv {
   return { ...script.env, RHYTHM_WORKSPACE: workspace, RHYTHM_OUTPUTS: outputs };
 }

@@ -1,4 +1,5 @@
 import type { Config, Group } from '../config/config.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
@@ -12,7 +13,7 @@ import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
 import type { RunOrder } from './run.ts';
-import { type Change, makeTickId, readAwake, record, type Session } from './session.ts';
+import { type Change, makeTickId, readAwake, record, recordSoon, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
 export interface TickOrder {
@@ -46,7 +47,7 @@ export type TickOutcome = 'nothing-due' | 'lanes-held' | 'succeeded' | 'failed' 
  * be.
  */
 export async function runTick(order: TickOrder): Promise<TickReport> {
-  const clock = performance.now();
+  const clock = readMonotonic();
   const first = order.readNow();
   const tick = makeTickId(first);
   const { config, store, teller } = order;
@@ -71,15 +72,12 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
     for (const lane of lanes.taken()) if (!running.includes(lane)) lanes.release(lane);
     if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, session) };
 
-    await teller.open();
-    const carried = await runPlan(plan, lanes, session);
-    const runs = new Map([...adopted, ...carried.runs]);
-    const outcome = judgeTick(plan, runs, session);
-    const state = record(session, (before) => endTick(before, carried.decisions, runs, outcome, clock, session.tick));
-    pruneOutputs(runs, session);
+    const carried = await runPlan(plan, adopted, lanes, clock, session);
+    pruneOutputs(carried.runs, session);
     teller.check();
-    const entries = new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
-    return { plan: { ...plan, ...explainable(plan, carried.decisions, entries) }, runs, outcome };
+    const entries = new Map(config.groups.map(({ name }) => [name, entryOf(carried.state, name) ?? {}]));
+    const { decisions, runs, outcome } = carried;
+    return { plan: { ...plan, ...explainable(plan, decisions, entries) }, runs, outcome };
   } finally {
     requests.close();
     held?.releaseAll();
@@ -190,12 +188,14 @@ function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
   }
 }
 
-/** Runs what the plan says; a group whose dependency does not end as it asks is skipped in the plan that is answered. */
+/** Runs what the plan says, and records the tick's end together with that of the last run. */
 async function runPlan(
   plan: Plan,
+  adopted: ReadonlyMap<string, RunRecord>,
   lanes: Lanes,
+  clock: number,
   session: Session,
-): Promise<{ decisions: readonly Decision[]; runs: ReadonlyMap<string, RunRecord> }> {
+): Promise<CarriedOut> {
   const { config } = session;
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   const explain = explainPlan(plan, config);
@@ -204,13 +204,37 @@ async function runPlan(
     return [{ ...decision, group: groupOf.get(decision.group) as Group, because: explain(decision) }];
   });
   const skipped = new Map<string, Decision>();
-  const runs = await runOrders(orders, lanes, session, ({ group }, blockers) => {
-    const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
-    const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
-    skipped.set(group.name, skip);
-    recordSkip(skip, plan, session);
+  let carried: CarriedOut | undefined;
+  await runOrders(orders, lanes, session, {
+    onSkip({ group }, blockers) {
+      const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
+      const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
+      skipped.set(group.name, skip);
+      recordSkip(skip, plan, session);
+    },
+    onEnd(ran) {
+      const runs = new Map([...adopted, ...ran]);
+      const decisions = reorder(plan.decisions, skipped, config);
+      const outcome = judgeTick(plan, runs, session);
+      const end = (before: State) => {
+        const change = endTick(before, decisions, runs, outcome, clock, session.tick);
+        carried = { decisions, runs, outcome, state: change.state };
+        return change;
+      };
+      return recordSoon(session, end, () => undefined);
+    },
   });
-  return { decisions: reorder(plan.decisions, skipped, config), runs };
+  if (carried === undefined) throw new Error('the end of the tick was not recorded');
+  return carried;
+}
+
+interface CarriedOut {
+  /** A group whose dependency did not end as it asks is skipped in them. */
+  readonly decisions: readonly Decision[];
+  readonly runs: ReadonlyMap<string, RunRecord>;
+  readonly outcome: TickOutcome;
+  /** After the tick's end. */
+  readonly state: State;
 }
 
 function recordSkip(decision: Decision, plan: Plan, session: Session): void {
@@ -261,7 +285,7 @@ function endTick(
     type: 'tick',
     tick,
     outcome,
-    durationMs: Math.round(performance.now() - clock),
+    durationMs: Math.round(readMonotonic() - clock),
     ran: runs.size,
     failed: [...runs.values()].filter(hasFailed).length,
     skipped: decisions.filter(({ decision }) => decision === 'skip').length,

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readMonotonic } from '../monotonic.ts';
 import { carries, describe, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
 
 /** The processes of one attempt of a script. */
@@ -95,7 +96,7 @@ async function signalUntilGone(
   hurry?: AbortSignal,
 ): Promise<number[]> {
   const told = new Map<number, string>();
-  const deadline = performance.now() + forMs;
+  const deadline = readMonotonic() + forMs;
   let calm = 0;
   for (let wait = firstLook; ; wait = Math.min(wait * 2, lastLook)) {
     const members = look(tree, hold);
@@ -109,7 +110,7 @@ async function signalUntilGone(
     }
     // One look is not enough: a process in the midst of an exec shows an empty environment.
     calm = members.length === 0 ? calm + 1 : 0;
-    const rest = hurry?.aborted ? 0 : deadline - performance.now();
+    const rest = hurry?.aborted ? 0 : deadline - readMonotonic();
     if (calm === 2 || rest <= 0) return members.map((entry) => entry.pid);
     await sleep(Math.min(wait, rest), undefined, hurry && { signal: hurry }).catch(() => undefined);
   }
@@ -167,8 +168,8 @@ async function endOnWindows({ leader, isRunning }: Tree, killAfter: number, hurr
     );
     // Where taskkill is missing, or fails over one of the children, the script itself ends at least.
     if (force.length > 0 && isRefused && isThere()) send(leader.pid, 'SIGKILL');
-    const deadline = performance.now() + forMs;
-    while (performance.now() < deadline && !hurry?.aborted && exists(leader.pid)) await sleep(lastLook);
+    const deadline = readMonotonic() + forMs;
+    while (readMonotonic() < deadline && !hurry?.aborted && exists(leader.pid)) await sleep(lastLook);
   }
   return isThere() ? [leader.pid] : [];
 }
