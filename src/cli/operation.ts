@@ -30,8 +30,8 @@ Examples:
     )
     .action(async (flags: TickFlags, command: Command) => {
       refuseArguments(command.args, program);
-      const { tick } = await import('./tick.ts');
-      finish(await tick(workspace(), flags));
+      const act = flags.dryRun ? (await import('./preview.ts')).previewTick : (await import('./tick.ts')).performTick;
+      finish(await act(workspace(), flags));
     });
 
   program

@@ -21,23 +21,30 @@ import type { TickFlags } from './tick.ts';
 
 /** `rhythm tick --dry-run`: prints what a tick would do. Reads only: no file is written, no lock taken, nothing is cached. */
 export async function previewTick(workspace: string, flags: TickFlags): Promise<number> {
+  const { text, notices } = await writePreview(workspace, flags);
+  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
+  printLine(text);
+  return 0;
+}
+
+/** What a dry run says, and what it says on stderr. Errors as `previewTick`. */
+export async function writePreview(
+  workspace: string,
+  flags: TickFlags,
+): Promise<{ readonly text: string; readonly notices: readonly string[] }> {
   if (flags.wait !== undefined) throw new UsageError('--wait does not go with --dry-run: a preview waits for nothing.');
   const at = flags.at === undefined ? Date.now() : readInstant('--at', flags.at);
   const length = flags.for === undefined ? null : readDuration('--for', flags.for);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const { state, notices } = readState(config.outputs);
-  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
   const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
   const settled = settleState(state, config, held);
-
   if (length === null) {
     const plan = planTick(config, settled, at, heldLanes(config, state, held));
-    printLine(
-      flags.json
-        ? JSON.stringify(documentPlan(plan, config), null, 2)
-        : renderPlan(plan, config, painter(), terminalWidth()),
-    );
-    return 0;
+    const text = flags.json
+      ? JSON.stringify(documentPlan(plan, config), null, 2)
+      : renderPlan(plan, config, painter(), terminalWidth());
+    return { text, notices };
   }
   const usual = usualLengths(
     readNewest(config.outputs),
@@ -45,12 +52,10 @@ export async function previewTick(workspace: string, flags: TickFlags): Promise<
   );
   const ticks = forecast(config, settled, at, at + length, usual);
   const span = { from: at, until: at + length };
-  printLine(
-    flags.json
-      ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
-      : renderForecast(ticks, span, usual, config),
-  );
-  return 0;
+  const text = flags.json
+    ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
+    : renderForecast(ticks, span, usual, config);
+  return { text, notices };
 }
 
 function heldLanes(config: Config, state: State, held: (lane: string) => boolean): Map<string, string | null> {

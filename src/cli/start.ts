@@ -9,9 +9,21 @@ import { leave, printLine } from './streams.ts';
 import type { TickFlags } from './tick.ts';
 
 /** What a command line that is taken apart here asks for. */
-export type Asked =
-  | { readonly command: 'tick'; readonly workspace: string; readonly flags: TickFlags }
-  | { readonly command: 'status'; readonly workspace: string; readonly flags: StatusFlags };
+interface Asked {
+  readonly command: 'tick' | 'status';
+  readonly workspace: string;
+  readonly flags: TickFlags & StatusFlags;
+}
+
+/** The part of the program that does it. */
+interface Part {
+  run(workspace: string, flags: Asked['flags']): Promise<void>;
+}
+
+/** One that only reads, and so keeps nothing of itself. */
+interface ReadingPart extends Part {
+  rehearse(workspace: string): Promise<void>;
+}
 
 const switches: Readonly<Record<Asked['command'], ReadonlyMap<string, string>>> = {
   tick: new Map([
@@ -53,11 +65,14 @@ if (idle !== null) {
   printLine(sayNothingDue(idle.said, idle.now));
   leave();
 } else if (asked !== null) {
-  const { rehearse, runPlainly } = loadPart('plain.cjs') as typeof import('./plain.ts');
-  void runPlainly(asked).then(async () => {
-    // What only reads writes nothing anywhere.
+  const { command, workspace, flags } = asked;
+  const part = loadPart(flags.dryRun ? 'preview.cjs' : `${command}.cjs`) as Part;
+  void part.run(workspace, flags).then(async () => {
+    // What only reads writes nothing anywhere, so a tick compiles it and keeps that.
     if (isTick && isAnyNew() && keepParts()) {
-      await rehearse(asked.workspace);
+      for (const name of ['preview.cjs', 'status.cjs']) {
+        await (loadPart(name) as ReadingPart).rehearse(workspace).catch(() => undefined);
+      }
       keepParts();
     }
     leave();

@@ -29,8 +29,7 @@ export interface TickFlags {
 }
 
 /** `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held. */
-export async function tick(workspace: string, flags: TickFlags): Promise<number> {
-  if (flags.dryRun) return (await import('./preview.ts')).previewTick(workspace, flags);
+export async function performTick(workspace: string, flags: TickFlags): Promise<number> {
   for (const [name, value] of [
     ['--at', flags.at],
     ['--for', flags.for],
@@ -38,10 +37,6 @@ export async function tick(workspace: string, flags: TickFlags): Promise<number>
     if (value !== undefined)
       throw new UsageError(`${name} goes with --dry-run only: a tick runs for the present instant.`);
   }
-  return performTick(workspace, flags);
-}
-
-async function performTick(workspace: string, flags: TickFlags): Promise<number> {
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
   const read = { readAt: Date.now(), clock: readMonotonic() };

@@ -135,12 +135,12 @@ describe('what came of compiling the program', () => {
     );
     const own = { ...options, program: join(folder, 'dist/rhythm.cjs') };
     for (let tick = 0; tick < 2; tick++) await workspace.rhythm(['tick'], own);
-    const plain = join(folder, 'dist/plain.cjs');
-    const text = readFileSync(plain, 'utf8');
+    const preview = join(folder, 'dist/preview.cjs');
+    const text = readFileSync(preview, 'utf8');
     // The bundler ends a part with the hash of all of it.
     const other = text.replaceAll('a dry run, nothing is changed', 'a dry run, nothing is CHANGED');
     writeFileSync(
-      plain,
+      preview,
       other.replace(/[0-9a-f](?=[0-9a-f]{31}\n$)/, (digit) => (digit === '0' ? '1' : '0')),
     );
     expect(other.length).toBe(text.length);
