@@ -75,8 +75,8 @@ const late = {
  * What libraries take along and never use here, and what stands in for it. conf checks by ajv where it is given a schema
  * and by semver where it is given migrations, looks for the user's folders, who may have none, compares what it has read
  * with its defaults, which are both empty here, and writes by atomically, for which our own write stands in. winston
- * brings transports, colours, handlers of uncaught errors, a debugger of its own that would print to stdout, and the
- * streams that Node has.
+ * brings transports, levels and colours, handlers of uncaught errors, a debugger of its own that would print to stdout,
+ * and the streams that Node has.
  */
 const replaced = [
   [/^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^atomically$|^@colors\/colors\/safe$/, 'module.exports = {};'],
@@ -86,9 +86,10 @@ const replaced = [
   ],
   [
     /^winston$/,
-    "exports.createLogger = require('winston/lib/winston/create-logger'); exports.format = require('logform').format;",
+    "exports.createLogger = require('winston/lib/winston/create-logger'); exports.format = { printf: require('logform/printf') };",
   ],
   [/^\.\/(exception|rejection)-handler$/, 'module.exports = class { unhandle() {} };'],
+  [/^\.\/config$/, 'module.exports = {};'],
   [/^@dabh\/diagnostics$/, 'module.exports = () => () => false;'],
   [/^readable-stream$/, "module.exports = require('node:stream');"],
   [/^readable-stream\/lib\/_stream_writable\.js$/, "module.exports = require('node:stream').Writable;"],
@@ -102,6 +103,13 @@ const lean = {
       );
       onLoad({ filter: /.*/, namespace: `replaced-${index}` }, () => ({ contents, resolveDir: '.' }));
     }
+    // conf wants these as a whole; the bundler would copy all their names, one by one.
+    onResolve({ filter: /^node:(fs|path|process)$/ }, ({ path, importer, namespace }) =>
+      namespace !== 'whole' && /[\\/]conf[\\/]dist[\\/]/.test(importer) ? { path, namespace: 'whole' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'whole' }, ({ path }) => ({
+      contents: `export default require(${JSON.stringify(path)});`,
+    }));
   },
 };
 
