@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { readText } from '../config/kept.ts';
 import { loadConfig } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
@@ -8,9 +7,8 @@ import { formatInstant } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import { quietUntil } from '../plan/quiet.ts';
 import { documentPlan, findNextBeat, nothingRuns } from '../report/plan.ts';
-import { statePath } from '../state/path.ts';
 import { type Ground, listGround, writeStamp } from '../state/stamp.ts';
-import { openStore, readState, type Store } from '../state/store.ts';
+import { openStore, type Store } from '../state/store.ts';
 import { noteRest } from '../tick/rest.ts';
 import { makeTeller } from '../tick/teller.ts';
 import { runTick, type TickReport } from '../tick/tick.ts';
@@ -40,7 +38,7 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
   const read = { readAt: Date.now(), clock: readMonotonic() };
-  const { config, inputs } = await loadConfig(resolve(workspace), { cache: 'write' });
+  const { config, inputs, checksum } = await loadConfig(resolve(workspace), { cache: 'write' });
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
   const teller = makeTeller(config, process.env, (event) => display?.tell(event));
   try {
@@ -62,7 +60,7 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
     else printLine(summarise(report, config));
     await teller.flush();
     // Last of all: where anything failed before, the next tick does its work in full.
-    noteQuiet(config);
+    if (checksum !== null) noteQuiet(config, checksum, store);
     if (flags.stamp && !stop.signal.aborted)
       leaveStamp({ inputs: listGround(config.file, inputs), ...read }, config, store);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
@@ -76,20 +74,19 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
 /** However far the next beat is: what a tick at rest can't see, such as new time zone data, is seen after so long, ms. */
 const longestRest = 3_600_000;
 
-/** Notes for the ticks to come until when there is nothing to do for them, by the state as it is on disk now. */
-function noteQuiet(config: Config): void {
-  const text = readText(statePath(config.outputs));
-  const { state, notices } = readState(config.outputs);
-  const isOneState = notices.length === 0 && readText(statePath(config.outputs)) === text;
+/** Notes for the ticks to come until when there is nothing to do for them, by the state as it is now. */
+function noteQuiet(config: Config, checksum: string, store: Store): void {
+  const sound = store.readSound();
   const now = Date.now();
-  const quiet = isOneState ? quietUntil(config, state, now) : null;
-  if (text === null || quiet === null) return;
+  const quiet = sound === null ? null : quietUntil(config, sound.state, now);
+  if (sound === null || quiet === null) return;
+  const { state, text } = sound;
   const plan = planTick(config, state, now);
   let until = Math.min(quiet, now + longestRest);
   // What an idle tick says of the next beat is worded for one day.
   const dayOf = (instant: number) => formatInstant(instant, null, config.timezone).slice(0, 10);
   while (dayOf(until - 1) !== dayOf(now)) until = now + Math.floor((until - now) / 2);
-  noteRest(config, text, { from: now, until }, findNextBeat(plan, config));
+  noteRest(config, checksum, text, { from: now, until }, findNextBeat(plan, config));
 }
 
 /** Tells the guard of the trigger that started this tick until when there is nothing to do. */

@@ -67,11 +67,11 @@ export function openKept(file: string): KeptConfig | null {
   };
 }
 
-/** Keeps a checked configuration for the next time. */
-export function keepConfig(config: Config, basis: Basis): void {
-  if (typeof rhythmBuild === 'undefined') return;
+/** Keeps a checked configuration for the next time; answers with the checksum that `openKept` will, null where it can't. */
+export function keepConfig(config: Config, basis: Basis): string | null {
+  if (typeof rhythmBuild === 'undefined') return null;
   const header: Header = { build: rhythmBuild, machine: describeMachine(), file: config.file, ...basis };
-  keep(nameFor(config.file, 'config'), `${JSON.stringify(header)}\n${JSON.stringify(config)}`);
+  return keep(nameFor(config.file, 'config'), `${JSON.stringify(header)}\n${JSON.stringify(config)}`);
 }
 
 export function readText(path: string): string | null {

@@ -12,6 +12,8 @@ import type { SourceConfig } from './source.ts';
 export interface LoadedConfig {
   readonly config: Config;
   readonly inputs: readonly string[];
+  /** Stands for what is kept of it (`KeptConfig`); null where nothing is. */
+  readonly checksum: string | null;
 }
 
 /** What a configuration may be called. */
@@ -36,7 +38,7 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const file = findConfigFile(resolve(workspace));
   const kept = cache === 'off' ? null : openKept(file);
-  if (kept !== null) return { config: kept.config(), inputs: kept.inputs };
+  if (kept !== null) return { config: kept.config(), inputs: kept.inputs, checksum: kept.checksum };
   // What reads and checks sources takes ten times as long to load as what was kept takes to be read.
   const { readSource } = await import('./source.ts');
   return readSource(file, cache);

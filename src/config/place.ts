@@ -33,9 +33,13 @@ export function readKept(name: string): { readonly text: string; readonly checks
   }
 }
 
-/** Keeps a text for the next time. Where that is not possible nothing happens: a cache is only a saving. */
-export function keep(name: string, text: string): void {
-  place(name, `${checksum(text)}\n${text}`);
+/**
+ * Keeps a text for the next time, and answers with its checksum. Null where that is not possible, and nothing happens: a
+ * cache is only a saving.
+ */
+export function keep(name: string, text: string): string | null {
+  const sum = checksum(text);
+  return place(name, `${sum}\n${text}`) ? sum : null;
 }
 
 /**

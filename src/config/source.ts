@@ -40,8 +40,8 @@ export async function readSource(file: string, cache: 'read' | 'write' | 'off'):
   // What is not recognised at once has to be asked of the schema, which takes long to load.
   if ('problems' in result) result = (await import('./resolve.ts')).resolveConfig(value, place, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
-  if (cache === 'write' && isFixed) keepIfCurrent(result.config, inputs, asked);
-  return { config: result.config, inputs: inputs.map(({ path }) => path), written: value };
+  const checksum = cache === 'write' && isFixed ? keepIfCurrent(result.config, inputs, asked) : null;
+  return { config: result.config, inputs: inputs.map(({ path }) => path), checksum, written: value };
 }
 
 type Inputs = Bundle['inputs'];
@@ -76,10 +76,10 @@ function keepIfCurrent(
   config: Config,
   inputs: Inputs,
   { firstLines, tsxLoader }: ReturnType<typeof recordAsked>,
-): void {
+): string | null {
   const texts = inputs.map(({ path, runs, sha256 }) => ({ path, runs, sha256, text: readText(path) }));
-  if (texts.some(({ text, sha256 }) => (text === null ? null : hash(text)) !== sha256)) return;
-  keepConfig(config, {
+  if (texts.some(({ text, sha256 }) => (text === null ? null : hash(text)) !== sha256)) return null;
+  return keepConfig(config, {
     inputs: texts.map(({ path, runs, text }) => ({ path, runs, text })),
     firstLines: [...firstLines],
     tsxLoader,

@@ -15,6 +15,8 @@ export interface Store {
   readonly path: string;
   /** As `readState` of this module. */
   readState(): { state: State; notices: string[] };
+  /** The state and the text of its file; null where the file is missing or damaged. StorageError as `readState`. */
+  readSound(): { state: State; text: string } | null;
   /**
    * Reads the state, changes it and writes it, under a lock, and returns it as it is now. A `change` that throws leaves
    * everything as it was, and one that changes nothing writes nothing. A damaged file is set aside and the recovered
@@ -33,7 +35,10 @@ const patience = 60_000;
  * version.
  */
 export function readState(outputs: string): { state: State; notices: string[] } {
-  const { state, trouble } = recall(outputs);
+  return tellTrouble(recall(outputs));
+}
+
+function tellTrouble({ state, trouble }: Recalled): { state: State; notices: string[] } {
   return { state, notices: trouble === null ? [] : [`${trouble}. The next change of the state mends its file.`] };
 }
 
@@ -57,12 +62,15 @@ export async function openStore({
   const path = statePath(outputs);
   let document: StateDocument | undefined;
   let isSwept = false;
-  /** What was written last: as long as the file has it still, it need not be read anew. */
-  let written: { readonly bytes: Buffer; readonly state: State; readonly mark: string } | undefined;
+  /** What was read or written last: as long as the file has it still, it need not be read anew. */
+  let known: { readonly found: Recalled; readonly mark: string | null } | undefined;
 
   function look(): Recalled {
-    if (written === undefined || markOf(path) !== written.mark) return recall(outputs);
-    return { state: written.state, bytes: written.bytes, isGood: true, trouble: null };
+    const mark = markOf(path);
+    if (mark !== null && known?.mark === mark) return known.found;
+    const found = recall(outputs);
+    known = found.isGood && markOf(path) === mark ? { found, mark } : undefined;
+    return found;
   }
 
   function updateState(change: (state: State) => State): State {
@@ -86,7 +94,7 @@ export async function openStore({
         if (isGood) keepCopy(path, copyPath(outputs));
         if (aside !== null) setAside(path, aside);
       });
-      written = { bytes: text, state: next, mark: markOf(path) };
+      known = { found: { state: next, bytes: text, isGood: true, trouble: null }, mark: markOf(path) };
       if (trouble !== null) notices.push(`${trouble}.${aside === null ? '' : ` The file was set aside as ${aside}.`}`);
       return next;
     } finally {
@@ -95,16 +103,26 @@ export async function openStore({
     }
   }
 
-  return { path, readState: () => readState(outputs), updateState };
+  function readSound(): { state: State; text: string } | null {
+    const { state, bytes, isGood } = look();
+    return isGood && bytes !== null ? { state, text: bytes.toString() } : null;
+  }
+
+  return { path, readState: () => tellTrouble(look()), readSound, updateState };
 }
 
 /**
  * What tells a file from any that is put in its place, and from itself once it is written to: its copy keeps its inode
- * from being given out anew, and the kernel sets the time of the last change, in nanoseconds, which nobody else can.
+ * from being given out anew, and the kernel sets the time of the last change, in nanoseconds, which nobody else can. Null
+ * where there is no such file to be looked at; why that is, whoever reads it is told.
  */
-function markOf(path: string): string {
-  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? '' : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+function markOf(path: string): string | null {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch {
+    return null;
+  }
 }
 
 function lockState(outputs: string): Lock {

@@ -27,31 +27,22 @@ interface Rest<Said> {
 }
 
 /**
- * Notes that there is nothing to do between two instants (ms), for the ticks in that time. Nothing is noted where the
- * configuration may be another the next time it is asked.
+ * Notes that there is nothing to do between two instants (ms), for the ticks in that time.
  *
+ * @param checksum stands for the configuration as it is kept
  * @param text of the state file, by which that is so
  * @param said what an idle tick says of this rest
  */
 export function noteRest<Said>(
-  config: Config,
+  { file, outputs }: Config,
+  checksum: string,
   text: string,
   { from, until }: { readonly from: number; readonly until: number },
   said: Said,
 ): void {
-  const kept = openKept(config.file);
   const state = splitState(text);
-  if (kept === null || state === null) return;
-  const { file, outputs } = config;
-  const rest: Rest<Said> = {
-    file,
-    config: kept.checksum,
-    outputs,
-    from,
-    until,
-    state,
-    said,
-  };
+  if (state === null) return;
+  const rest: Rest<Said> = { file, config: checksum, outputs, from, until, state, said };
   keep(nameFor(file, 'rest'), JSON.stringify(rest));
 }
 

@@ -86,6 +86,24 @@ describe('the state file', () => {
     updateState(withBeat(30));
   });
 
+  it('is read anew where another has changed, damaged or removed it', async () => {
+    const { outputs, readState, readSound, updateState } = await opened();
+    expect(readSound()).toBeNull();
+    updateState(withBeat(10));
+    const text = readFileSync(statePath(outputs), 'utf8');
+    expect(readSound()).toEqual({ state: file(outputs), text });
+    const other = await opened(outputs);
+    other.updateState(withBeat(20));
+    expect(readState().state).toEqual(file(outputs));
+    // As long as what was there, within a moment.
+    writeFileSync(statePath(outputs), text);
+    expect(readSound()).toEqual({ state: JSON.parse(text), text });
+    writeFileSync(statePath(outputs), text.replace('{', '['));
+    expect([readSound(), readState().notices]).toEqual([null, [expect.stringContaining('it is not JSON')]]);
+    rmSync(statePath(outputs));
+    expect([readSound(), readState().notices]).toEqual([null, [expect.stringContaining('it is missing')]]);
+  });
+
   it('is rid of what killed writers left, at the next change', async () => {
     const { outputs, updateState } = await opened();
     const left = [statePath(outputs), copyPath(outputs)].map((path) => join(outputs, `.${basename(path)}.12-ab.tmp`));
