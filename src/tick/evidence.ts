@@ -33,8 +33,8 @@ export interface End {
 /** The files of a script within its run's folder, absolute. */
 export interface ScriptFiles {
   readonly log: string;
+  /** Who leads its process group, and how it ended. */
   readonly pid: string;
-  readonly exit: string;
 }
 
 const signalNames = new Map<number, string>();
@@ -46,15 +46,14 @@ for (const [name, value] of Object.entries(constants.signals)) {
 export function filesOf(folder: string, number: number, scriptName: string): ScriptFiles {
   const safe = scriptName.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);
   const base = join(folder, `${number}-${safe}`);
-  return { log: `${base}.log`, pid: `${base}.pid`, exit: `${base}.exit` };
+  return { log: `${base}.log`, pid: `${base}.pid` };
 }
 
 /**
  * Begins the evidence of an attempt, in place of that of an earlier one: the instant, in ms since the epoch, and who
- * leads the process group of the script (null on Windows), which is to be started when this is written. Both files are readable by the
- * owner's group at most; the launcher appends the status to the exit file as it is. That is not left empty, for what is
- * appended then lies in a block of the disk that the file has already: it finds room even where the disk has filled up
- * meanwhile. Throws a StorageError.
+ * leads the process group of the script (null on Windows), which is to be started when this is written. The file is
+ * readable by the owner's group at most. The launcher appends `ended <attempt> <status>`, which lies in a block of the
+ * disk that the file has already: so it finds room even where the disk has filled up meanwhile. Throws a StorageError.
  */
 export function beginEvidence(
   files: ScriptFiles,
@@ -63,18 +62,12 @@ export function beginEvidence(
   instant: number,
 ): void {
   const told = leader === null ? '' : `${attempt} ${leader.pid} ${leader.boot} ${leader.startedAt}\n`;
-  const contents = [
-    [files.exit, '\n'],
-    [files.pid, `from ${instant}\n${told}`],
-  ] as const;
-  for (const [file, content] of contents) {
-    try {
-      writeFileSync(file, content, { mode: 0o640 });
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `The file ${file} can't be written (${reason}): see to its folder and the disk.`;
-      throw new StorageError(message, { cause });
-    }
+  try {
+    writeFileSync(files.pid, `from ${instant}\n${told}`, { mode: 0o640 });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `The file ${files.pid} can't be written (${reason}): see to its folder and the disk.`;
+    throw new StorageError(message, { cause });
   }
 }
 
@@ -92,7 +85,7 @@ export function noteEnding(files: ScriptFiles, why: 'timed-out' | 'interrupted')
 
 /** Removes what there is about a script's attempts, where there is anything. */
 export function forgetEvidence(files: ScriptFiles): void {
-  for (const file of [files.exit, files.pid]) rmSync(file, { force: true });
+  for (const file of [files.pid, olderExit(files)]) rmSync(file, { force: true });
 }
 
 /** What there is about a script's last attempt. Reads only; what is missing or incomplete is null. */
@@ -100,23 +93,23 @@ export function readEvidence(folder: string, number: number, scriptName: string)
   const files = filesOf(folder, number, scriptName);
   const lines = readLines(files.pid);
   const from = lines[0]?.split(' ')[1];
-  const start = lines.map((line) => line.split(/\s+/)).find((fields) => fields.length > 2);
+  const start = lines.map((line) => line.split(/\s+/)).find((fields) => fields.length > 3);
   const [attempt, pid, boot, ...startedAt] = start ?? [];
   if (attempt === undefined || pid === undefined || boot === undefined) {
     return { attempt: null, leader: null, startedAt: null, isTimedOut: false, exit: null };
   }
-  const [ofAttempt, status] =
-    readLines(files.exit)
-      .find((line) => line !== '')
-      ?.split(' ') ?? [];
+  const told = lines.find((line) => line.startsWith(`ended ${attempt} `))?.slice('ended '.length);
+  const older = told === undefined ? readLines(olderExit(files)).find((line) => line !== '') : undefined;
+  const [ofAttempt, status] = (told ?? older)?.split(' ') ?? [];
   const hasEnded = status !== undefined && ofAttempt === attempt && !lines.includes('interrupted');
+  const file = told === undefined ? olderExit(files) : files.pid;
   return {
     attempt: Number(attempt),
     leader: { pid: Number(pid), startedAt: startedAt.join(' '), boot },
     startedAt: from === undefined ? null : Number(from),
     isTimedOut: lines.includes('timed-out'),
     exit: hasEnded
-      ? { ...endOf(Number(status)), status: Number(status), at: Math.round(statSync(files.exit).mtimeMs) }
+      ? { ...endOf(Number(status)), status: Number(status), at: Math.round(statSync(file).mtimeMs) }
       : null,
   };
 }
@@ -135,6 +128,11 @@ export function statusOf(end: End): number | null {
   if (end.exitCode !== null) return end.exitCode;
   const number = end.signal === null ? undefined : constants.signals[end.signal as NodeJS.Signals];
   return number === undefined ? null : 128 + number;
+}
+
+/** Where version 0.1.0 left the status by itself: a script that it started may outlive it. */
+function olderExit({ pid }: ScriptFiles): string {
+  return pid.replace(/pid$/, 'exit');
 }
 
 /** The complete lines of a file; none where it can't be read. */

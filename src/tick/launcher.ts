@@ -92,7 +92,7 @@ trap '_rhythm_over=1' HUP INT QUIT TERM
 _rhythm_end() {
   _rhythm_status=$?
   exec 3>&-
-  printf '%s %s\\n' "$2" "$_rhythm_status" >>"$1"
+  printf 'ended %s %s\\n' "$2" "$_rhythm_status" >>"$1"
   _rhythm_last=$_rhythm_over
   printf '%s %s\\n' "$_rhythm_status" "$_rhythm_last"
   [ -z "$_rhythm_last" ] || exit "$_rhythm_status"
@@ -102,7 +102,7 @@ _rhythm_end() {
 /**
  * An order to a launcher: one compound command, which a shell runs only when it has read all of it, so that an order cut
  * short by the death of the tick starts nothing. The script has its output, and nothing else, open. Its status is
- * appended to the exit file as `<attempt> <status>`; a line that was cut short lacks its end.
+ * appended to its evidence; a line that was cut short lacks its end.
  */
 export function wordOrder({ path, args, variables, attempt, files, isFollowed }: Launch): string {
   const assignments = Object.entries(variables)
@@ -111,7 +111,7 @@ export function wordOrder({ path, args, variables, attempt, files, isFollowed }:
   const program = `${[path, ...args].map(quote).join(' ')} </dev/null >&3 2>&3 3>&-`;
   // A simple command dash starts by vfork, which takes a third less, but then it remarks on signals in the output.
   const script = isFollowed ? `(export ${assignments}; exec ${program})` : `${assignments} ${program}`;
-  return `{ command exec 3>>${quote(files.log)} || exit ${notOpened}; ${script}; _rhythm_end ${quote(files.exit)} ${attempt}; }\n`;
+  return `{ command exec 3>>${quote(files.log)} || exit ${notOpened}; ${script}; _rhythm_end ${quote(files.pid)} ${attempt}; }\n`;
 }
 
 /**

@@ -344,6 +344,6 @@ const nouns = { run: 'beats run', expire: 'beats expired', reset: 'clocks reset'
 /** Whether a script's status has reached the disk. */
 function hasStatus(outputs: string, run: string, name: string): boolean {
   const files = readdirSync(join(outputs, 'runs'), { recursive: true, encoding: 'utf8' });
-  const file = files.find((path) => path.includes(run) && path.endsWith(`-${name}.exit`));
-  return file !== undefined && /^\d+ \d+\n/m.test(readFileSync(join(outputs, 'runs', file), 'utf8'));
+  const file = files.find((path) => path.includes(run) && path.endsWith(`-${name}.pid`));
+  return file !== undefined && /^ended \d+ \d+\n/m.test(readFileSync(join(outputs, 'runs', file), 'utf8'));
 }

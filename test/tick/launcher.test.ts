@@ -19,7 +19,7 @@ const launchOf = (...argv: [string, ...string[]]) => {
   return { path, args, variables: { RHYTHM_RUN_ID: 'r', RHYTHM_SCRIPT: 'it' }, attempt: 4, files, isFollowed: false };
 };
 const output = () => readFileSync(launchOf('x').files.log, 'utf8');
-const status = () => readFileSync(launchOf('x').files.exit, 'utf8');
+const status = () => readFileSync(launchOf('x').files.pid, 'utf8');
 const [shortest] = ['/bin/true', '/usr/bin/true'].filter((path) => existsSync(path));
 const nothing = shortest as string;
 
@@ -69,7 +69,7 @@ describe('an order', () => {
       child.stdin?.write(wordOrder({ ...launch('/bin/sh', '-c', show, 'x', '1'), variables }));
       await until(() => told === '0 \n3 \n');
       expect(output()).toBe(`<${text}><><-e>${text}|1|`);
-      expect(status()).toBe('4 0\n4 3\n');
+      expect(status()).toBe('ended 4 0\nended 4 3\n');
       child.stdin?.end();
       expect(await end).toBe(0);
     });
@@ -82,7 +82,7 @@ describe('an order', () => {
       for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.kill(child.pid ?? 0, signal);
       process.kill(-(child.pid ?? 0), 'SIGTERM');
       await until(() => told !== '');
-      expect([told, await end, status()]).toEqual(['11 1\n', 11, '4 11\n']);
+      expect([told, await end, status()]).toEqual(['11 1\n', 11, 'ended 4 11\n']);
       expect(output()).toBe('heard\n');
     });
 
@@ -121,7 +121,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     const launcher = await take();
     expect(isSame(launcher.leader)).toBe(true);
     expect(await launcher.launch(launchOf(nothing))).toEqual({ exitCode: 0, signal: null });
-    expect(status()).toBe('4 0\n');
+    expect(status()).toBe('ended 4 0\n');
     launcher.dismiss();
     expect(await launcher.ended).toEqual({ exitCode: 0, signal: null, obstacle: null });
     expect(identify(launcher.leader.pid)).toBeNull();
@@ -204,6 +204,6 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
       tick.kill('SIGKILL');
       await until(() => identify(pid) === null);
     }
-    expect([output(), status()]).toEqual(['done\n', '4 0\n']);
+    expect([output(), status()]).toEqual(['done\n', 'ended 4 0\n']);
   });
 });

@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { endOf, filesOf, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
+import { endOf, filesOf, forgetEvidence, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
 import { makeLaunchers } from '../../src/tick/launcher.ts';
 import { identify, isSame, living } from '../../src/tick/process.ts';
 import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
@@ -501,8 +501,8 @@ describe('what a script leaves behind', () => {
 
 describe('a launcher that is killed', () => {
   it('before it has told of a status, but not before it has written it, has lost nothing', async () => {
-    const { exit } = filesOf(bench.runFolder, 1, 'it');
-    const record = await runScript(bench.sh(`echo "1 0" >>"${exit}"; kill -s KILL $PPID`));
+    const { pid } = filesOf(bench.runFolder, 1, 'it');
+    const record = await runScript(bench.sh(`echo "ended 1 0" >>"${pid}"; kill -s KILL $PPID`));
     expect(record).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
   });
 });
@@ -557,13 +557,26 @@ describe('the evidence', () => {
     expect(evidence()).toEqual(nothing);
     bench.write(logFile().replace('.log', '.pid'), 'from 5\n1 123 boot');
     expect(evidence()).toEqual(nothing);
-    bench.write(logFile().replace('.log', '.pid'), 'from 5\n1 123 boot 77\n');
-    bench.write(logFile().replace('.log', '.exit'), '1 0');
-    expect(evidence()).toMatchObject({ leader: { pid: 123, boot: 'boot', startedAt: '77' }, startedAt: 5, exit: null });
-    bench.write(logFile().replace('.log', '.exit'), '1 0\n');
+    const begun = 'from 5\n2 123 boot 77\n';
+    for (const end of ['', 'ended 2 0', 'ended 1 0\n', 'ended 2\n', 'timed-out\n']) {
+      bench.write(logFile().replace('.log', '.pid'), `${begun}${end}`);
+      expect(evidence()).toMatchObject({ attempt: 2, startedAt: 5, exit: null });
+      expect(evidence().leader).toEqual({ pid: 123, boot: 'boot', startedAt: '77' });
+    }
+    bench.write(logFile().replace('.log', '.pid'), `${begun}ended 2 0\n`);
     expect(evidence().exit).toMatchObject({ exitCode: 0 });
     noteEnding(filesOf(bench.runFolder, 1, 'it'), 'interrupted');
     expect(evidence().exit).toBeNull();
+  });
+
+  it('is found where version 0.1.0 left it', () => {
+    bench.write(logFile().replace('.log', '.pid'), 'from 5\n1 123 boot 77\n');
+    bench.write(logFile().replace('.log', '.exit'), '\n1 0');
+    expect(evidence()).toMatchObject({ leader: { pid: 123 }, exit: null });
+    bench.write(logFile().replace('.log', '.exit'), '\n1 3\n');
+    expect(evidence().exit).toMatchObject({ exitCode: 3, at: expect.any(Number) });
+    forgetEvidence(filesOf(bench.runFolder, 1, 'it'));
+    expect(evidence()).toMatchObject({ attempt: null, exit: null });
   });
 
   it('takes a status apart and puts it together again', () => {
@@ -576,7 +589,7 @@ describe('the evidence', () => {
 
   it('is written under names that any file system takes', () => {
     expect(filesOf('/r', 3, '../ü/check it.ts').log).toBe(join('/r', '3-.._check_it.ts.log'));
-    expect(filesOf('/r', 3, 'x'.repeat(500)).exit.length).toBeLessThan(120);
+    expect(filesOf('/r', 3, 'x'.repeat(500)).pid.length).toBeLessThan(120);
   });
 
   it('is demanded: a script that could not be recorded does not start', async () => {
