@@ -4,10 +4,12 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -105,6 +107,23 @@ function place(name: string, content: string | Buffer): boolean {
   } catch {
     // No room, no right to write, no home: it is made anew the next time.
     return false;
+  }
+}
+
+/** What is not made anew in this time, ms, is of a program, a Node or a workspace that is no more, or soon will be. */
+const keptFor = 90 * 86_400_000;
+
+/** Removes what was kept long ago. What is in use all the same is made anew. */
+export function sweepKept(): void {
+  const folder = findCacheFolder();
+  try {
+    if (folder === null || !isTrusted(folder)) return;
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      if (Date.now() - statSync(path).mtimeMs > keptFor) rmSync(path);
+    }
+  } catch {
+    // What can't be removed is looked at again the next time.
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { sweepKept } from '../config/place.ts';
 import { pruneHistory } from '../state/history.ts';
 import type { RunRecord, State } from '../state/schema.ts';
 import type { Session } from './session.ts';
@@ -12,8 +13,8 @@ const day = 86_400_000;
 /**
  * Prunes what has grown too old or too large: the history by age; the run files by age and by total size, oldest first.
  * To look at all of them costs time, so that happens once a day, and when scripts have printed a lot since the last time;
- * a small file beside them keeps both. What can't be removed stays until the next time; only a history that can't be
- * rewritten is an error.
+ * a small file beside them keeps both. What the user's cache has kept for long goes at the same time. What can't be
+ * removed stays until the next time; only a history that can't be rewritten is an error.
  */
 export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, store, now }: Session): void {
   const root = join(config.outputs, 'runs');
@@ -25,6 +26,7 @@ export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, sto
   }
   pruneHistory(config.outputs, config.keep.history, now);
   pruneRuns(config, findPrunable(config, store.readState().state, mine));
+  sweepKept();
 }
 
 /** A run's files that need not be kept any longer. */

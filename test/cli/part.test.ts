@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,6 +75,22 @@ describe('what came of compiling the program', () => {
     await workspace.rhythm(['tick'], options);
     await workspace.rhythm(['status'], options);
     expect(listKept().map((name) => readFileSync(join(folder, name)))).toEqual(before);
+  });
+
+  it('goes when it is old', async () => {
+    const { workspace, options, folder, listKept } = makeKeeping();
+    await workspace.rhythm(['tick'], options);
+    const days = (count: number) => Date.now() / 1_000 - count * 86_400;
+    const [old = '', recent = ''] = listKept();
+    utimesSync(join(folder, old), days(91), days(91));
+    utimesSync(join(folder, recent), days(89), days(89));
+    // What prunes once a day has pruned already.
+    await workspace.rhythm(['run', 'often'], options);
+    expect(listKept()).toContain(old);
+    rmSync(join(workspace.outputs, 'runs/pruned'));
+    await workspace.rhythm(['run', 'often'], options);
+    expect(listKept()).not.toContain(old);
+    expect(listKept()).toContain(recent);
   });
 
   it.skipIf(process.platform === 'win32')('is neither kept nor used where others may write', async () => {
