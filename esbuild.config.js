@@ -139,9 +139,11 @@ const commonjs = {
   banner: { js: "const bundle = { get url() { return require('node:url').pathToFileURL(__filename).href; } };" },
 };
 
-/** Ends a file with what stands for all of it, see cli/part.ts. */
+/** Ends a file with what stands for all of it, see cli/part.ts, which takes it for ASCII. */
 function seal(file) {
-  const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
+  const bytes = readFileSync(file);
+  if (bytes.some((byte) => byte > 0x7f)) throw new Error(`${file} is not ASCII`);
+  const hash = createHash('sha256').update(bytes).digest('hex');
   appendFileSync(file, `// ${hash.slice(0, 32)}\n`);
 }
 

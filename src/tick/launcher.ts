@@ -252,8 +252,17 @@ function startLauncher(
 
 /** What launchers have to have in common: the folder itself, too, for its name may lead to another one by now. */
 function keyOf(cwd: string, own: NodeJS.ProcessEnv): string {
-  const folder = statSync(cwd, { bigint: true, throwIfNoEntry: false });
-  return JSON.stringify([cwd, `${folder?.dev} ${folder?.ino}`, own]);
+  return JSON.stringify([cwd, identifyFolder(cwd), own]);
+}
+
+function identifyFolder(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    // What is wrong with it is told where a launcher can't be started in it.
+    return null;
+  }
 }
 
 /** How nice a process is; null where it is gone. */

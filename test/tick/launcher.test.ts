@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { filesOf } from '../../src/tick/evidence.ts';
 import { type Launcher, makeLaunchers, notOpened, preparation, wordOrder } from '../../src/tick/launcher.ts';
-import { identify, isSame } from '../../src/tick/process.ts';
+import { identify, isSame, processIds } from '../../src/tick/process.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
 let bench: Workbench;
@@ -139,6 +139,15 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     expect((await take(launchers)).leader.pid).not.toBe(launcher.leader.pid);
   });
 
+  test.runIf(process.platform === 'linux')('that was prepared is taken', async () => {
+    const launchers = makeLaunchers();
+    launchers.prepare(bench.folder, environment);
+    const present = processIds();
+    const launcher = await take(launchers);
+    expect(present).toContain(launcher.leader.pid);
+    expect(await launcher.launch(launchOf(nothing))).toEqual({ exitCode: 0, signal: null });
+  });
+
   test.runIf(process.platform === 'linux')('is used again while it lives, and only then', async () => {
     const launchers = makeLaunchers();
     const first = await take(launchers);
@@ -182,6 +191,10 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
 
   it('that can not be started says why', async () => {
     expect(await makeLaunchers().take(bench.path('missing'), environment)).toMatchObject({ obstacle: 'ENOENT' });
+    symlinkSync('loop', bench.path('loop'));
+    const launchers = makeLaunchers();
+    launchers.prepare(bench.path('loop'), environment);
+    expect(await launchers.take(bench.path('loop'), environment)).toMatchObject({ obstacle: 'ELOOP' });
   });
 
   it('ends with the tick that started it, before it has an order or after it has carried it out', async () => {
