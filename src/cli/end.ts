@@ -96,15 +96,17 @@ async function findNamed(config: Config): Promise<RunningTick[]> {
 }
 
 /**
- * Leaves the request, which reaches every tick that lives; the signal makes it come at once. Only a process that is
- * proved to hold the lane gets one.
+ * Leaves the request, which reaches every tick that lives; a signal makes it come at once, and another wakes a tick that
+ * somebody has suspended, as systemd does it. Only a process that is proved to hold the lane gets them.
  */
 function ask({ tick, process: holder }: RunningTick, kind: StopKind, outputs: string): boolean {
   if (tick === null || !requestStop(outputs, tick, kind)) return false;
   // On Windows a signal would be the end of the tick alone, while its script went on.
-  if (kind === 'after-script' || process.platform === 'win32' || holder === null) return true;
+  if (process.platform === 'win32' || holder === null) return true;
   try {
-    if (isSame(holder)) process.kill(holder.pid, 'SIGTERM');
+    if (!isSame(holder)) return true;
+    if (kind === 'now') process.kill(holder.pid, 'SIGTERM');
+    process.kill(holder.pid, 'SIGCONT');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Gone already, or another user's, who hears the request within a second.

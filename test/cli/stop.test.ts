@@ -48,6 +48,18 @@ it('has nothing to do where nothing runs, and writes nothing', async () => {
   expect([json.code, JSON.parse(json.stdout)]).toEqual([0, { schemaVersion: 1, ticks: [] }]);
 });
 
+it.skipIf(process.platform === 'win32').each([[[]], [['--now']]])(
+  'wakes a tick that is suspended (stop %j)',
+  async (flags) => {
+    const { workspace, tick } = await startTick();
+    tick.child.kill('SIGSTOP');
+    release(workspace, 'gate');
+    expect((await workspace.rhythm(['stop', ...flags])).code).toBe(0);
+    expect((await tick.done).signal).toBeNull();
+    expect(workspace.state().leases).toEqual({});
+  },
+);
+
 it('lets the script that runs end and starts no other; the next tick goes on behind it', async () => {
   const { workspace, tick } = await startTick();
   const stop = workspace.start(['stop']);
