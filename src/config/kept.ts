@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readFirstLine } from './beginning.ts';
 import type { Config } from './config.ts';
@@ -23,6 +23,8 @@ export interface Basis {
   readonly firstLines: readonly (readonly [path: string, line: string | null])[];
   /** The address of the loader for scripts in TypeScript, if it was asked for. */
   readonly tsxLoader: string | null;
+  /** Which of its time zones are the system's, see config/local.ts. */
+  readonly localZones: readonly string[];
 }
 
 interface Header extends Basis {
@@ -36,6 +38,7 @@ export interface KeptConfig {
   readonly inputs: readonly string[];
   /** Equal only where the configuration and its basis are. */
   readonly checksum: string;
+  readonly localZones: readonly string[];
   readonly config: () => Config;
 }
 
@@ -63,6 +66,7 @@ export function openKept(file: string): KeptConfig | null {
   return {
     inputs: header.inputs.map(({ path }) => path),
     checksum: kept.checksum,
+    localZones: header.localZones,
     config: () => JSON.parse(kept.text.slice(end + 1)) as Config,
   };
 }
@@ -82,19 +86,30 @@ export function readText(path: string): string | null {
   }
 }
 
-/** What a configuration takes from the machine: programs that are put into command lines, and the system's time zone. */
+/**
+ * What a configuration takes from the machine: programs that are put into command lines, and the system's time zone.
+ * Which names of zones mean the same may change with Node.
+ */
 function describeMachine(): string[] {
-  const { platform, arch, execPath, env } = process;
-  return [platform, arch, execPath, env.ComSpec ?? '', env.TZ ?? '', describeZone()];
+  const { platform, arch, execPath, env, version } = process;
+  // An empty TZ means something else than none.
+  const named = env.TZ === undefined ? '' : `TZ=${env.TZ}`;
+  return [platform, arch, execPath, version, env.ComSpec ?? '', named, describeZone()];
 }
 
 /** What changes when the system's time zone does. */
 function describeZone(): string {
   if (process.platform === 'win32') return `${new Date().getTimezoneOffset()}`;
+  const file = findZoneFile();
+  const stats = file === null ? undefined : statSync(file, { throwIfNoEntry: false });
+  return `${file} ${stats?.mtimeMs} ${stats?.size}`;
+}
+
+/** The file that holds the system's time zone where TZ names none, and by whose name it is known. */
+export function findZoneFile(): string | null {
   try {
-    return readlinkSync('/etc/localtime');
+    return realpathSync.native('/etc/localtime');
   } catch {
-    const stats = statSync('/etc/localtime', { throwIfNoEntry: false });
-    return `${stats?.mtimeMs} ${stats?.size}`;
+    return null;
   }
 }

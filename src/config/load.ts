@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { declareLocal } from '../schedule/zone.ts';
 import type { Config } from './config.ts';
 import { openKept } from './kept.ts';
 import { ConfigError, joinWords } from './problems.ts';
@@ -38,7 +39,10 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const file = findConfigFile(resolve(workspace));
   const kept = cache === 'off' ? null : openKept(file);
-  if (kept !== null) return { config: kept.config(), inputs: kept.inputs, checksum: kept.checksum };
+  if (kept !== null) {
+    for (const zone of kept.localZones) declareLocal(zone);
+    return { config: kept.config(), inputs: kept.inputs, checksum: kept.checksum };
+  }
   // What reads and checks sources takes ten times as long to load as what was kept takes to be read.
   const { readSource } = await import('./source.ts');
   return readSource(file, cache);

@@ -13,6 +13,7 @@ import { fillIn } from './defaults.ts';
 import { findDuplicateKeys, hasAllKeys } from './json.ts';
 import { keepConfig, readText } from './kept.ts';
 import type { LoadedConfig } from './load.ts';
+import { findLocalZones } from './local.ts';
 import { importModule } from './module.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
@@ -83,6 +84,7 @@ function keepIfCurrent(
     inputs: texts.map(({ path, runs, text }) => ({ path, runs, text })),
     firstLines: [...firstLines],
     tsxLoader,
+    localZones: findLocalZones(config),
   });
 }
 

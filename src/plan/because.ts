@@ -1,5 +1,6 @@
 import type { Config, Group } from '../config/config.ts';
 import { formatDuration } from '../schedule/duration.ts';
+import { segmentAt } from '../schedule/zone.ts';
 import { type GroupState, instantOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
@@ -158,8 +159,6 @@ function phraseOutcome(outcome: string | null | undefined): string {
   return outcome ?? 'failed';
 }
 
-const formatters = new Map<string, Intl.DateTimeFormat>();
-
 /**
  * An instant as the wall clock of a zone shows it: `16:00`, with seconds where it has any, with the date unless that is
  * the date of `reference`, too.
@@ -172,15 +171,6 @@ export function formatInstant(instant: number, reference: number | null, timezon
 }
 
 function wallClock(instant: number, timezone: string): [date: string, time: string] {
-  if (timezone === 'UTC') {
-    const iso = new Date(instant).toISOString();
-    return [iso.slice(0, 10), iso.slice(11, 19)];
-  }
-  let formatter = formatters.get(timezone);
-  if (formatter === undefined) {
-    formatter = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone: timezone });
-    formatters.set(timezone, formatter);
-  }
-  const [date = '', time = ''] = formatter.format(instant).split(' ');
-  return [date, time];
+  const [date = '', time = ''] = new Date(instant + segmentAt(timezone, instant).offset).toISOString().split('T');
+  return [date, time.slice(0, 8)];
 }

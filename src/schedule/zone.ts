@@ -1,7 +1,10 @@
+import { isWithinReach, readLocalOffset } from './local.ts';
+
 /**
  * The wall clocks of time zones. A zone is a row of segments, each with one offset from UTC, and everything that daylight
  * saving does happens where one ends and the next begins. Segments are surveyed on demand, a block of days at a time,
- * because asking Intl costs a microsecond and making its formatter 20 ms.
+ * because asking Intl costs a microsecond and making its formatter 20 ms. The system's own zone can do without Intl, see
+ * {@link declareLocal}.
  */
 
 /** The instants from `from` up to, not including, `until`, during which the wall clock shows UTC plus `offset` (ms). */
@@ -26,19 +29,27 @@ const step = 4 * day;
 const alwaysUtc: Segment = { from: Number.NEGATIVE_INFINITY, until: Number.POSITIVE_INFINITY, offset: 0 };
 const namesOfUtc = new Set(['UTC', 'Etc/UTC', 'GMT', 'Etc/GMT', 'Etc/UCT']);
 
+type ReadOffset = (instant: number) => number;
+
 interface Zone {
-  readonly formatter: Intl.DateTimeFormat;
+  /** In ms. */
+  readonly readOffset: ReadOffset;
   readonly blocks: Map<number, readonly Segment[]>;
 }
 
 const zones = new Map<string, Zone>();
+
+/** Whether the name is one of UTC: its wall clock is known without asking anybody. */
+export function isUtc(timezone: string): boolean {
+  return namesOfUtc.has(timezone);
+}
 
 /**
  * Whether the name is a time zone that this Node knows. Bare offsets (`+01:00`) are not, since Node 20 does not know
  * them and newer ones do.
  */
 export function isTimeZone(name: string): boolean {
-  if (namesOfUtc.has(name)) return true;
+  if (isUtc(name)) return true;
   if (/^[+-]/.test(name)) return false;
   try {
     zoneOf(name);
@@ -54,12 +65,12 @@ export function isTimeZone(name: string): boolean {
  * neighbour has the same offset. Throws a RangeError for a name that {@link isTimeZone} denies.
  */
 export function segmentAt(timezone: string, instant: number): Segment {
-  if (namesOfUtc.has(timezone)) return alwaysUtc;
+  if (isUtc(timezone)) return alwaysUtc;
   const zone = zoneOf(timezone);
   const index = Math.floor(instant / blockLength);
   let block = zone.blocks.get(index);
   if (block === undefined) {
-    block = surveyBlock(zone.formatter, index * blockLength);
+    block = surveyBlock(zone.readOffset, index * blockLength);
     zone.blocks.set(index, block);
   }
   const segment = block.find(({ until }) => instant < until);
@@ -94,28 +105,50 @@ export function findLatestReading(timezone: string, instant: number): number {
   return latest;
 }
 
+/**
+ * Has Date asked instead of Intl for a zone that is the system's for certain: the same answers, without what Intl takes to
+ * begin with.
+ */
+export function declareLocal(timezone: string): void {
+  if (zones.has(timezone)) return;
+  let distant: ReadOffset | undefined;
+  zones.set(timezone, {
+    readOffset(instant) {
+      if (isWithinReach(instant)) return readLocalOffset(instant);
+      distant ??= asker(timezone);
+      return distant(instant);
+    },
+    blocks: new Map(),
+  });
+}
+
 function zoneOf(timezone: string): Zone {
   let zone = zones.get(timezone);
   if (zone === undefined) {
-    const formatter = new Intl.DateTimeFormat('en-US', { timeZone: timezone, timeZoneName: 'longOffset' });
-    zone = { formatter, blocks: new Map() };
+    zone = { readOffset: asker(timezone), blocks: new Map() };
     zones.set(timezone, zone);
   }
   return zone;
 }
 
-function surveyBlock(formatter: Intl.DateTimeFormat, blockStart: number): readonly Segment[] {
+/** Asks Intl. */
+function asker(timezone: string): ReadOffset {
+  const formatter = new Intl.DateTimeFormat('en-US', { timeZone: timezone, timeZoneName: 'longOffset' });
+  return (instant) => writtenOffset(formatter, instant);
+}
+
+function surveyBlock(readOffset: ReadOffset, blockStart: number): readonly Segment[] {
   const blockEnd = blockStart + blockLength;
   const segments: Segment[] = [];
   let from = blockStart;
-  let offset = readOffset(formatter, from);
+  let offset = readOffset(from);
   for (let probe = blockStart + step; probe <= blockEnd; probe += step) {
-    const there = readOffset(formatter, probe);
+    const there = readOffset(probe);
     while (offset !== there) {
-      const change = findChange(formatter, Math.max(from, probe - step), probe, offset);
+      const change = findChange(readOffset, Math.max(from, probe - step), probe, offset);
       segments.push({ from, until: change, offset });
       from = change;
-      offset = readOffset(formatter, change);
+      offset = readOffset(change);
     }
   }
   if (from < blockEnd) segments.push({ from, until: blockEnd, offset });
@@ -123,19 +156,19 @@ function surveyBlock(formatter: Intl.DateTimeFormat, blockStart: number): readon
 }
 
 /** Bisects for the first whole second after `low`, which has the offset, at which the zone has another one. */
-function findChange(formatter: Intl.DateTimeFormat, low: number, high: number, offset: number): number {
+function findChange(readOffset: ReadOffset, low: number, high: number, offset: number): number {
   let before = low;
   let after = high;
   while (after - before > second) {
     const middle = before + Math.floor((after - before) / 2 / second) * second;
-    if (readOffset(formatter, middle) === offset) before = middle;
+    if (readOffset(middle) === offset) before = middle;
     else after = middle;
   }
   return after;
 }
 
 /** In ms. Offsets of seconds exist: Monrovia kept -00:44:30 until 1972. */
-function readOffset(formatter: Intl.DateTimeFormat, instant: number): number {
+function writtenOffset(formatter: Intl.DateTimeFormat, instant: number): number {
   const text = formatter.format(Math.max(-lastInstant, Math.min(lastInstant, instant)));
   const found = /GMT(?:([+-])(\d+):(\d\d)(?::(\d\d))?)?$/.exec(text);
   if (found === null) throw new Error(`Intl wrote an offset that is not understood: ${text}`);
