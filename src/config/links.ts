@@ -125,5 +125,9 @@ function sortGroups(precedents: Lists, followers: Lists): Int32Array {
 
 /** How long each list is. */
 export function countEach({ from }: Lists): Int32Array {
-  return from.subarray(1).map((end, index) => end - (from[index] as number));
+  const counts = new Int32Array(from.length - 1);
+  for (let index = 0; index < counts.length; index++) {
+    counts[index] = (from[index + 1] as number) - (from[index] as number);
+  }
+  return counts;
 }
