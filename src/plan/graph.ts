@@ -54,7 +54,9 @@ export function executionOrder(graph: Graph, runs: Iterable<number>): number[] {
 type Compare = (a: number, b: number) => number;
 
 function ranking(graph: Graph): Compare {
-  const rank = Uint8Array.from(graph.groups, ({ priority }) => priorities.indexOf(priority));
+  const { groups } = graph;
+  const rank = new Uint8Array(groups.length);
+  for (let index = 0; index < rank.length; index++) rank[index] = priorities.indexOf((groups[index] as Group).priority);
   // Counted when it first matters: most ticks run one group, or several of which none is free beside another.
   let counts: Uint32Array | undefined;
   return (a, b) => {
@@ -65,28 +67,29 @@ function ranking(graph: Graph): Compare {
   };
 }
 
-/** So many groups are looked at together: 32 words of 32 bits, so that one more word can say which of them are empty. */
-const blockSize = 1_024;
+/** So many groups are looked at together: 32 pairs of words of 32 bits, so that one more word can say which are empty. */
+const blockSize = 2_048;
 const [empty, whole] = [-1, -2];
 
 /**
  * How many groups depend on each, directly or through others, over `dependsOn`.
  *
  * Sets of bits, a block of dependents at a time: which of them follow a group is what those that depend on it directly
- * are and have. Most of these sets are empty, small or whole: so of each only the words that are not empty are kept, one
- * set close behind the other, for what takes the time is to fetch them from memory. To walk from each group to all that
+ * are and have. Most of these sets are empty, small or whole: so of each only the pairs of words that are not empty are
+ * kept, one set close behind the other, for what takes the time is to fetch them from memory. To walk from each group to all that
  * follow it would take minutes where there are 100,000.
  */
 export function countTransitiveDependents(graph: Graph): Uint32Array {
   const { order } = graph;
   const size = order.length;
   const { from, to } = sortDependents(graph);
+  /** By places in the order, as all else here. */
   const counts = new Uint32Array(size);
-  /** Of each set a word that says which of its words are not empty, and then these. */
-  const kept = new Int32Array(size * 33);
+  /** Of each set a word that says which of its pairs are not empty, and then these. */
+  const kept = new Int32Array(size * 65);
   /** Where in there the set of each place begins, or that it is empty, or whole. */
   const starts = new Int32Array(size).fill(empty);
-  const words = new Int32Array(32);
+  const words = new Int32Array(64);
   for (let start = 0; start < size; start += blockSize) {
     const end = Math.min(start + blockSize, size);
     let top = 0;
@@ -108,14 +111,14 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
           // Where the target is known to follow, so is all that follows it.
           if (((words[word] as number) & bit) !== 0) continue;
           words[word] = (words[word] as number) | bit;
-          mask |= 1 << word;
+          mask |= 1 << (word >>> 1);
         }
         if (at === empty) continue;
         let theirs = kept[at++] as number;
         mask |= theirs;
         if (theirs === -1) {
           // Four at once: else V8 takes longer for the loop than for what is in it.
-          for (let word = 0; word < 32; word += 4, at += 4) {
+          for (let word = 0; word < 64; word += 4, at += 4) {
             words[word] = (words[word] as number) | (kept[at] as number);
             words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
             words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
@@ -123,33 +126,41 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
           }
           continue;
         }
-        for (; theirs !== 0; theirs &= theirs - 1) {
-          const word = 31 - Math.clz32(theirs & -theirs);
-          words[word] = (words[word] as number) | (kept[at++] as number);
+        for (; theirs !== 0; theirs &= theirs - 1, at += 2) {
+          const word = 62 - 2 * Math.clz32(theirs & -theirs);
+          words[word] = (words[word] as number) | (kept[at] as number);
+          words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
         }
+      }
+      if (mask === 0 && !isWhole) {
+        starts[place] = empty;
+        continue;
       }
       let count = 0;
       let at = top;
       kept[at++] = mask;
-      for (; mask !== 0; mask &= mask - 1) {
-        const word = 31 - Math.clz32(mask & -mask);
-        const bits = words[word] as number;
+      for (; mask !== 0; mask &= mask - 1, at += 2) {
+        const word = 62 - 2 * Math.clz32(mask & -mask);
+        const one = words[word] as number;
+        const other = words[word + 1] as number;
         words[word] = 0;
-        kept[at++] = bits;
-        count += countBits(bits);
+        words[word + 1] = 0;
+        kept[at] = one;
+        kept[at + 1] = other;
+        count += countBits(one) + countBits(other);
       }
       if (isWhole) count = end - start;
-      const index = order[place] as number;
-      counts[index] = (counts[index] as number) + count;
+      counts[place] = (counts[place] as number) + count;
       if (count === end - start) starts[place] = whole;
-      else if (count === 0) starts[place] = empty;
       else {
         starts[place] = top;
         top = at;
       }
     }
   }
-  return counts;
+  const ofGroups = new Uint32Array(size);
+  for (let place = 0; place < size; place++) ofGroups[order[place] as number] = counts[place] as number;
+  return ofGroups;
 }
 
 /** Who depends on each, by places in a topological order, ascending. */
