@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 import { planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import { documentForecast, renderForecast } from '../report/forecast.ts';
-import { documentPlan, renderPlan } from '../report/plan.ts';
+import { documentPlan, writePlan } from '../report/plan.ts';
 import { usualLengths } from '../report/usual.ts';
 import { readNewest } from '../state/history.ts';
 import { isHeld } from '../state/lock.ts';
@@ -32,11 +32,11 @@ export async function previewTick(workspace: string, flags: TickFlags): Promise<
 
   if (length === null) {
     const plan = planTick(config, settled, at, heldLanes(config, state, held));
-    printLine(
-      flags.json
-        ? JSON.stringify(documentPlan(plan, config), null, 2)
-        : renderPlan(plan, config, painter(), terminalWidth()),
-    );
+    if (flags.json) printLine(JSON.stringify(documentPlan(plan, config), null, 2));
+    else {
+      writePlan(plan, config, (part) => print('stdout', part), painter(), terminalWidth());
+      printLine('');
+    }
     return 0;
   }
   const usual = usualLengths(
