@@ -102,7 +102,7 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
         const target = to[edge] as number;
         // Targets ascend, so these are the rest.
         if (target >= end) break;
-        let at = starts[target] as number;
+        const at = starts[target] as number;
         isWhole = at === whole;
         if (isWhole) break;
         if (target >= start) {
@@ -114,53 +114,71 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
           mask |= 1 << (word >>> 1);
         }
         if (at === empty) continue;
-        let theirs = kept[at++] as number;
-        mask |= theirs;
-        if (theirs === -1) {
-          // Four at once: else V8 takes longer for the loop than for what is in it.
-          for (let word = 0; word < 64; word += 4, at += 4) {
-            words[word] = (words[word] as number) | (kept[at] as number);
-            words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
-            words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
-            words[word + 3] = (words[word + 3] as number) | (kept[at + 3] as number);
-          }
-          continue;
-        }
-        for (; theirs !== 0; theirs &= theirs - 1, at += 2) {
-          const word = 62 - 2 * Math.clz32(theirs & -theirs);
-          words[word] = (words[word] as number) | (kept[at] as number);
-          words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
-        }
+        mask |= unite(words, kept, at);
       }
       if (mask === 0 && !isWhole) {
         starts[place] = empty;
         continue;
       }
-      let count = 0;
-      let at = top;
-      kept[at++] = mask;
-      for (; mask !== 0; mask &= mask - 1, at += 2) {
-        const word = 62 - 2 * Math.clz32(mask & -mask);
-        const one = words[word] as number;
-        const other = words[word + 1] as number;
-        words[word] = 0;
-        words[word + 1] = 0;
-        kept[at] = one;
-        kept[at + 1] = other;
-        count += countBits(one) + countBits(other);
-      }
-      if (isWhole) count = end - start;
+      // Of what is whole as well, for that empties the words.
+      const found = keepSet(words, mask, kept, top);
+      const count = isWhole ? end - start : found;
       counts[place] = (counts[place] as number) + count;
       if (count === end - start) starts[place] = whole;
       else {
         starts[place] = top;
-        top = at;
+        top += 1 + 2 * countBits(mask);
       }
     }
   }
   const ofGroups = new Uint32Array(size);
   for (let place = 0; place < size; place++) ofGroups[order[place] as number] = counts[place] as number;
   return ofGroups;
+}
+
+/*
+ * Functions of their own, for V8 is done with compiling small ones long before a large one, which would spend most of the
+ * count of 10,000 groups uncompiled.
+ */
+
+/** Adds the set that is kept at a place to `words`; returns which of its pairs are not empty. */
+function unite(words: Int32Array, kept: Int32Array, start: number): number {
+  const mask = kept[start] as number;
+  let at = start + 1;
+  if (mask === -1) {
+    // Four at once: else V8 takes longer for the loop than for what is in it.
+    for (let word = 0; word < 64; word += 4, at += 4) {
+      words[word] = (words[word] as number) | (kept[at] as number);
+      words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
+      words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
+      words[word + 3] = (words[word + 3] as number) | (kept[at + 3] as number);
+    }
+    return mask;
+  }
+  for (let rest = mask; rest !== 0; rest &= rest - 1, at += 2) {
+    const word = 62 - 2 * Math.clz32(rest & -rest);
+    words[word] = (words[word] as number) | (kept[at] as number);
+    words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
+  }
+  return mask;
+}
+
+/** Moves a set from `words`, which are empty then, to a place where it is kept; returns how many are in it. */
+function keepSet(words: Int32Array, mask: number, kept: Int32Array, start: number): number {
+  let count = 0;
+  kept[start] = mask;
+  let at = start + 1;
+  for (let rest = mask; rest !== 0; rest &= rest - 1, at += 2) {
+    const word = 62 - 2 * Math.clz32(rest & -rest);
+    const one = words[word] as number;
+    const other = words[word + 1] as number;
+    words[word] = 0;
+    words[word + 1] = 0;
+    kept[at] = one;
+    kept[at + 1] = other;
+    count += countBits(one) + countBits(other);
+  }
+  return count;
 }
 
 /** Who depends on each, by places in a topological order, ascending. */
