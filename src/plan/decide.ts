@@ -79,7 +79,9 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
   const isSatisfied = new Uint8Array(groups.length);
   const context: Context = { graph, entries, decisions, isSatisfied, runningElsewhere, now };
-  for (const index of graph.order) {
+  for (let turn = 0; turn < groups.length; turn++) {
+    // As they lie in memory, where that will do.
+    const index = graph.isSorted ? turn : (graph.order[turn] as number);
     const due = decideDue(groups[index] as Group, entries[index] as GroupState, now, config.tickEvery);
     const decision = decideGroup(index, due, held, context);
     decisions[index] = decision;

@@ -127,7 +127,7 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
       if (count === end - start) starts[place] = whole;
       else {
         starts[place] = top;
-        top += 1 + 2 * countBits(mask);
+        top += 1 + 2 * countBits(mask, 0);
       }
     }
   }
@@ -176,7 +176,7 @@ function keepSet(words: Int32Array, mask: number, kept: Int32Array, start: numbe
     words[word + 1] = 0;
     kept[at] = one;
     kept[at + 1] = other;
-    count += countBits(one) + countBits(other);
+    count += countBits(one, other);
   }
   return count;
 }
@@ -208,11 +208,15 @@ function sortDependents({ order, precedents, dependents, groups }: Graph): Lists
   return { from, to };
 }
 
-/** How many bits of a word are set (Hacker's Delight, 5-1). */
-function countBits(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555);
+/** How many bits of two words are set (Hacker's Delight, 5-1): as soon as their sums have room for it, both at once. */
+function countBits(one: number, other: number): number {
+  let bits = one - ((one >>> 1) & 0x55555555);
+  let more = other - ((other >>> 1) & 0x55555555);
   bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+  more = (more & 0x33333333) + ((more >>> 2) & 0x33333333);
+  bits += more;
+  bits = (bits & 0x0f0f0f0f) + ((bits >>> 4) & 0x0f0f0f0f);
+  return Math.imul(bits, 0x01010101) >>> 24;
 }
 
 /** A binary heap: the smallest by `compare` comes out first. */
