@@ -50,13 +50,12 @@ export interface ScriptDocument {
  * @param runs what became of the groups that ran, by name; absent for a dry run
  */
 export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<string, RunRecord>): PlanDocument {
-  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   const explain = explainPlan(plan, config);
   return {
     schemaVersion: 1,
     at: isoOf(plan.at),
     groups: plan.decisions.map((decision) => {
-      const group = groupOf.get(decision.group) as Group;
+      const group = config.groups[decision.place] as Group;
       const run = runs?.get(group.name);
       const done = new Map(run?.scripts?.map((script) => [script.name, script]));
       return {
