@@ -5,7 +5,7 @@ import { UsageError } from '../errors.ts';
 import { planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import { documentForecast, renderForecast } from '../report/forecast.ts';
-import { documentPlan, renderPlan } from '../report/plan.ts';
+import { documentPlan, writePlan } from '../report/plan.ts';
 import { usualLengths } from '../report/usual.ts';
 import { readNewest } from '../state/history.ts';
 import { isHeld } from '../state/lock.ts';
@@ -15,47 +15,44 @@ import { settleState } from '../tick/adopt.ts';
 import { lanePath } from '../tick/lane.ts';
 import { identify } from '../tick/process.ts';
 import { readDuration, readInstant } from './argument.ts';
-import { print, printLine } from './streams.ts';
+import { print } from './streams.ts';
 import { painter, terminalWidth } from './terminal.ts';
 import type { TickFlags } from './tick.ts';
 
 /** `rhythm tick --dry-run`: prints what a tick would do. Reads only: no file is written, no lock taken, nothing is cached. */
 export async function previewTick(workspace: string, flags: TickFlags): Promise<number> {
-  const { text, notices } = await writePreview(workspace, flags);
-  for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
-  printLine(text);
+  await writePreview(workspace, flags, print);
   return 0;
 }
 
-/** What a dry run says, and what it says on stderr. Errors as `previewTick`. */
-export async function writePreview(
-  workspace: string,
-  flags: TickFlags,
-): Promise<{ readonly text: string; readonly notices: readonly string[] }> {
+/** Hands over, part by part, what a dry run prints. Errors as `previewTick`. */
+export async function writePreview(workspace: string, flags: TickFlags, write: typeof print): Promise<void> {
   if (flags.wait !== undefined) throw new UsageError('--wait does not go with --dry-run: a preview waits for nothing.');
   const at = flags.at === undefined ? Date.now() : readInstant('--at', flags.at);
   const length = flags.for === undefined ? null : readDuration('--for', flags.for);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const { state, notices } = readState(config.outputs);
+  for (const notice of notices) write('stderr', `rhythm: ${notice}\n`);
   const held = (lane: string) => isHeld(lanePath(config.outputs, lane), (holder) => identify(holder.pid) !== null);
   const settled = settleState(state, config, held);
+
   if (length === null) {
     const plan = planTick(config, settled, at, heldLanes(config, state, held));
+    if (flags.json) write('stdout', JSON.stringify(documentPlan(plan, config), null, 2));
+    else writePlan(plan, config, (part) => write('stdout', part), painter(), terminalWidth());
+  } else {
+    const usual = usualLengths(
+      readNewest(config.outputs),
+      config.groups.map(({ name }) => name),
+    );
+    const ticks = forecast(config, settled, at, at + length, usual);
+    const span = { from: at, until: at + length };
     const text = flags.json
-      ? JSON.stringify(documentPlan(plan, config), null, 2)
-      : renderPlan(plan, config, painter(), terminalWidth());
-    return { text, notices };
+      ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
+      : renderForecast(ticks, span, usual, config);
+    write('stdout', text);
   }
-  const usual = usualLengths(
-    readNewest(config.outputs),
-    config.groups.map(({ name }) => name),
-  );
-  const ticks = forecast(config, settled, at, at + length, usual);
-  const span = { from: at, until: at + length };
-  const text = flags.json
-    ? JSON.stringify(documentForecast(ticks, span.from, span.until, usual), null, 2)
-    : renderForecast(ticks, span, usual, config);
-  return { text, notices };
+  write('stdout', '\n');
 }
 
 function heldLanes(config: Config, state: State, held: (lane: string) => boolean): Map<string, string | null> {

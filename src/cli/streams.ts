@@ -20,13 +20,18 @@ export function print(name: Name, text: string): void {
     streamOf(name).write(text);
     return;
   }
-  const bytes = Buffer.from(text);
+  let bytes: Buffer | null = null;
   let written = 0;
   try {
+    // As a text: to make bytes of it first would take as long again. What was not taken at once has to be bytes.
+    written = writeSync(descriptors[name], text);
+    if (written === Buffer.byteLength(text)) return;
+    bytes = Buffer.from(text);
     while (written < bytes.length) written += writeSync(descriptors[name], bytes, written);
   } catch (error) {
     // Somebody else has made it one that does not wait: Node's stream knows how to.
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') streamOf(name).write(bytes.subarray(written));
+    const isBusy = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+    if (isBusy) streamOf(name).write((bytes ?? Buffer.from(text)).subarray(written));
     else noteLoss(error as NodeJS.ErrnoException);
   }
 }

@@ -40,7 +40,7 @@ export type GroupFrame = Frame<typeof groupFrame>;
 /** How what was written is looked at: what is valid of it comes back, and a problem is reported for all that is not. */
 export interface Checks {
   config(value: unknown, report: Report): ConfigFrame;
-  group(value: unknown, path: Path, report: Report): GroupFrame;
+  group(entry: Entry, report: Report): GroupFrame;
   script(value: object, path: Path, report: Report): ScriptFrame;
   /** The names of groups and lanes, and of the groups that are named by others; `frames` are those of the groups. */
   names(entries: readonly Entry[], groups: readonly Group[], frames: readonly GroupFrame[], report: Report): void;
@@ -77,14 +77,13 @@ export function fillIn(
   const scheduleOf = scheduleReader(timezone, report);
   const links = linkReader(entries);
   const groups = entries.map((entry): Group => {
-    const { name, value, path } = entry;
-    const group = checks.group(value, path, report);
+    const group = checks.group(entry, report);
     frames.push(group);
     return {
-      name,
+      name: entry.name,
       description: group.description ?? null,
       enabled: group.enabled ?? true,
-      schedule: scheduleOf(group, value, path),
+      schedule: scheduleOf(group, entry),
       dependsOn: links.readDependencies(group),
       after: links.readAfter(group),
       priority: group.priority ?? 'normal',
@@ -96,7 +95,7 @@ export function fillIn(
       onInterrupt: group.onInterrupt ?? 'resume',
       retryAfter:
         group.retryAfter === undefined ? none : group.retryAfter.map((delay) => parseDuration(delay ?? '') ?? 0),
-      scripts: scriptsOf(group.scripts ?? none, path),
+      scripts: scriptsOf(group.scripts ?? none, entry),
     };
   });
 
@@ -173,32 +172,16 @@ function readInterpreters(
 /** Reads the schedules of groups; what one yields where there is a problem is of no use to anyone. Equal grids are shared. */
 function scheduleReader(timezone: string, report: Report) {
   const grids = new Map<string, Schedule>();
-  return (group: GroupFrame, written: unknown, path: Path): Schedule => {
+  return (group: GroupFrame, entry: Entry): Schedule => {
     // Asked of what was written, so that a schedule with a problem of its own still counts as the one that was chosen.
-    const has = (key: string): boolean =>
-      typeof written === 'object' &&
-      written !== null &&
-      Object.hasOwn(written, key) &&
-      (written as Record<string, unknown>)[key] !== undefined;
-    const isGrid = has('every');
-    const isCalendar = has('daily') || has('cron');
-    if (typeof written === 'object' && written !== null && !Array.isArray(written)) {
-      const kinds = scheduleKinds.filter(has);
-      const exactly = 'exactly one of every, daily, cron and manual: true';
-      if (kinds.length === 0) report({ path: formatPath(path), message: `it has no schedule; give it ${exactly}` });
-      if (kinds.length > 1) {
-        report({ path: formatPath(path), message: `it has ${joinWords(kinds, 'and')}; a group has ${exactly}` });
-      }
-      if (!isGrid && has('offset')) {
-        report({
-          path: formatPath([...path, 'offset']),
-          message: 'it shifts the grid of every, and there is none; remove it',
-        });
-      }
-    }
+    const written = entry.value;
+    const isGrid = has(written, 'every');
+    const isCalendar = has(written, 'daily') || has(written, 'cron');
+    // Most groups have a grid and nothing else.
+    if (!isGrid || isCalendar || has(written, 'manual')) checkSchedule(entry, report);
     if (isGrid) {
       const { every = '', offset = '' } = group;
-      const text = `${every} ${offset}`;
+      const text = offset === '' ? every : `${every} ${offset}`;
       const known = grids.get(text);
       if (known !== undefined) return known;
       const grid = {
@@ -217,6 +200,32 @@ function scheduleReader(timezone: string, report: Report) {
       lines: lines.filter((line): line is CalendarLine => !('problem' in line)),
     };
   };
+}
+
+/** Reports a group that has not just one schedule, or an offset and no grid. */
+function checkSchedule({ value, path }: Entry, report: Report): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return;
+  const kinds = scheduleKinds.filter((kind) => has(value, kind));
+  const exactly = 'exactly one of every, daily, cron and manual: true';
+  if (kinds.length === 0) report({ path: formatPath(path), message: `it has no schedule; give it ${exactly}` });
+  if (kinds.length > 1) {
+    report({ path: formatPath(path), message: `it has ${joinWords(kinds, 'and')}; a group has ${exactly}` });
+  }
+  if (!has(value, 'every') && has(value, 'offset')) {
+    report({
+      path: formatPath([...path, 'offset']),
+      message: 'it shifts the grid of every, and there is none; remove it',
+    });
+  }
+}
+
+function has(written: unknown, key: string): boolean {
+  return (
+    typeof written === 'object' &&
+    written !== null &&
+    (written as Readonly<Record<string, unknown>>)[key] !== undefined &&
+    Object.hasOwn(written, key)
+  );
 }
 
 const scheduleKinds = ['every', 'daily', 'cron', 'manual'];
@@ -254,7 +263,10 @@ function linkReader(entries: readonly Entry[]) {
     readDependencies({ dependsOn }: GroupFrame): readonly Dependency[] {
       if (dependsOn === undefined) return none;
       // An element with a problem was reported and is undefined here.
-      return dependsOn.includes(undefined as never) ? dependsOn.filter(isThere).map(read) : dependsOn.map(read);
+      const there = dependsOn.includes(undefined as never) ? dependsOn.filter(isThere) : dependsOn;
+      const dependencies: Dependency[] = new Array(there.length);
+      for (let index = 0; index < there.length; index++) dependencies[index] = read(there[index] as DependencyFrame);
+      return dependencies;
     },
     readAfter({ after }: GroupFrame): readonly string[] {
       if (after === undefined) return none;

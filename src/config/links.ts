@@ -20,6 +20,8 @@ export interface Links {
    * (Kahn's algorithm).
    */
   readonly order: Int32Array;
+  /** Whether each group is written after those that it comes after, so that the configuration's order would do as well. */
+  readonly isSorted: boolean;
 }
 
 /** Lists of places, one behind the other: that of `index` lies in `to`, from `from[index]` to before `from[index + 1]`. */
@@ -78,7 +80,14 @@ function findLinks(groups: readonly Linked[], { indexOf, named }: Places): Links
   const precedents = { from, to: Int32Array.from(named) };
   const followers = reverse(precedents, from.subarray(1));
   const dependents = hasAfter ? reverse(precedents, middle) : followers;
-  return { indexOf, precedents, followers, dependents, order: sortGroups(precedents, followers) };
+  return {
+    indexOf,
+    precedents,
+    followers,
+    dependents,
+    order: sortGroups(precedents, followers),
+    isSorted: isSorted(precedents),
+  };
 }
 
 /** The same links seen from their other ends; of each list what lies before its end. */
@@ -123,7 +132,19 @@ function sortGroups(precedents: Lists, followers: Lists): Int32Array {
   return order.subarray(0, known);
 }
 
+function isSorted({ from, to }: Lists): boolean {
+  for (let index = 0; index + 1 < from.length; index++) {
+    const end = from[index + 1] as number;
+    for (let at = from[index] as number; at < end; at++) if ((to[at] as number) >= index) return false;
+  }
+  return true;
+}
+
 /** How long each list is. */
 export function countEach({ from }: Lists): Int32Array {
-  return from.subarray(1).map((end, index) => end - (from[index] as number));
+  const counts = new Int32Array(from.length - 1);
+  for (let index = 0; index < counts.length; index++) {
+    counts[index] = (from[index + 1] as number) - (from[index] as number);
+  }
+  return counts;
 }

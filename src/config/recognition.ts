@@ -211,7 +211,7 @@ const askSchema = (report: Report) => {
 /** Checks by what is surely valid; all else is a problem, of which the schema has to say whether it is one. */
 export const plainChecks: Checks = {
   config: (value, report) => (isPlainConfig(value) ? value : askSchema(report)),
-  group: (value, _, report) => (isPlainGroup(value) ? value : askSchema(report)),
+  group: ({ value }, report) => (isPlainGroup(value) ? value : askSchema(report)),
   script: (value, _, report) => (isPlainScript(value) ? value : askSchema(report)),
   names: (entries, groups, _, report) => void (areNamesPlain(entries, groups) || askSchema(report)),
 };

@@ -23,7 +23,7 @@ export function resolveConfig(
 /** Checks by the schema, which has a word for each problem. */
 export const schemaChecks: Checks = {
   config: (value, report) => salvage(configFrame, value, [], report),
-  group: (value, path, report) => salvage(groupFrame, value, path, report),
+  group: ({ value, path }, report) => salvage(groupFrame, value, path, report),
   script: (value, path, report) => salvage(scriptObject, value, path, report),
   names(entries, groups, frames, report) {
     checkNames(entries, report);
@@ -34,7 +34,7 @@ export const schemaChecks: Checks = {
 
 const checks: Checks = {
   config: (value, report) => (isPlainConfig(value) ? value : schemaChecks.config(value, report)),
-  group: (value, path, report) => (isPlainGroup(value) ? value : schemaChecks.group(value, path, report)),
+  group: (entry, report) => (isPlainGroup(entry.value) ? entry.value : schemaChecks.group(entry, report)),
   script: (value, path, report) => (isPlainScript(value) ? value : schemaChecks.script(value, path, report)),
   names(entries, groups, frames, report) {
     if (!areNamesPlain(entries, groups)) schemaChecks.names(entries, groups, frames, report);

@@ -47,17 +47,17 @@ const zeroOnly = [0];
  */
 export function scriptReader(setting: ScriptSetting, check: Check, report: Report) {
   const alone = new Map<string, readonly Script[]>();
-  return (inputs: readonly unknown[], path: Path): readonly Script[] => {
-    const resolve = () => {
-      const place = [...path, 'scripts'];
-      const drafts = inputs.map((input, index) => draftScript(input, [...place, index], setting, check, report));
-      return nameScripts(drafts, place, report);
-    };
+  const resolve = (inputs: readonly unknown[], path: Path) => {
+    const place = [...path, 'scripts'];
+    const drafts = inputs.map((input, index) => draftScript(input, [...place, index], setting, check, report));
+    return nameScripts(drafts, place, report);
+  };
+  return (inputs: readonly unknown[], group: { readonly path: Path }): readonly Script[] => {
     const program = inputs.length === 1 ? programAlone(inputs[0]) : null;
-    if (program === null) return resolve();
+    if (program === null) return resolve(inputs, group.path);
     let known = alone.get(program);
     if (known === undefined) {
-      known = resolve();
+      known = resolve(inputs, group.path);
       // What was refused is refused again, at its own place.
       if (known.length > 0) alone.set(program, known);
     }

@@ -16,17 +16,15 @@ export type Explain = (decision: Decision) => string;
 export function explainPlan(plan: Plan, config: Config): Explain {
   const graph = buildGraph(config);
   const runs: string[] = [];
-  const placeOf = new Int32Array(config.groups.length).fill(-1);
-  for (const { group, decision } of plan.decisions) {
-    if (decision === 'run') placeOf[graph.indexOf.get(group) as number] = runs.push(group) - 1;
-  }
+  const turns = new Int32Array(config.groups.length).fill(-1);
+  for (const { group, place, decision } of plan.decisions) if (decision === 'run') turns[place] = runs.push(group) - 1;
   const say = recallLast((instant) => formatInstant(instant, plan.at, config.timezone));
+  const nameWaitedFor = waitedForNamer(graph, turns, runs);
   return (decision) => {
-    const index = graph.indexOf.get(decision.group) as number;
-    const group = config.groups[index] as Group;
+    const group = config.groups[decision.place] as Group;
     switch (decision.decision) {
       case 'run':
-        return `${explainRun(decision, plan, say)}${nameWaitedFor(index, graph, placeOf, runs)}`;
+        return `${explainRun(decision, plan, say)}${nameWaitedFor(decision.place)}`;
       case 'wait':
         return explainWait(decision, group, plan, say);
       case 'skip':
@@ -90,27 +88,31 @@ function countMissed(missed: number): string {
   return missed === 1 ? ' (1 earlier beat was missed)' : ` (${missed} earlier beats were missed)`;
 }
 
-/** Names the groups that run before one because it comes after them, in the order of the plan. */
-function nameWaitedFor(
-  index: number,
-  { precedents: { from, to } }: Graph,
-  placeOf: Int32Array,
-  runs: readonly string[],
-): string {
-  const places: number[] = [];
-  for (let at = from[index] as number; at < (from[index + 1] as number); at++) {
-    const place = placeOf[to[at] as number] as number;
-    if (place === -1 || places.includes(place)) continue;
-    // Few as they are, each is put where it belongs at once.
-    let later = places.length;
-    for (; later > 0 && (places[later - 1] as number) > place; later--) places[later] = places[later - 1] as number;
-    places[later] = place;
-  }
-  const [first, ...others] = places;
-  if (first === undefined) return '';
-  let names = runs[first] as string;
-  for (const place of others) names += `, ${runs[place]}`;
-  return `; ${names} ${others.length === 0 ? 'runs' : 'run'} first`;
+/**
+ * Makes what names the groups that run before one because it comes after them, in the order of the plan; `turns` are the
+ * places among the runs, by the groups' places.
+ */
+function waitedForNamer({ precedents: { from, to } }: Graph, turns: Int32Array, runs: readonly string[]) {
+  const found: number[] = [];
+  return (index: number): string => {
+    let count = 0;
+    const end = from[index + 1] as number;
+    for (let at = from[index] as number; at < end; at++) {
+      const turn = turns[to[at] as number] as number;
+      if (turn === -1) continue;
+      // Few as they are, each is put where it belongs at once.
+      let later = count;
+      while (later > 0 && (found[later - 1] as number) > turn) later--;
+      if (later > 0 && found[later - 1] === turn) continue;
+      for (let place = count; place > later; place--) found[place] = found[place - 1] as number;
+      found[later] = turn;
+      count++;
+    }
+    if (count === 0) return '';
+    let names = `; ${runs[found[0] as number]}`;
+    for (let place = 1; place < count; place++) names += `, ${runs[found[place] as number]}`;
+    return count === 1 ? `${names} runs first` : `${names} run first`;
+  };
 }
 
 function explainWait(decision: Extract<Decision, { decision: 'wait' }>, group: Group, plan: Plan, say: Say): string {

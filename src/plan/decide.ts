@@ -22,6 +22,8 @@ export interface Blocker {
 
 interface Decided {
   readonly group: string;
+  /** The group's place in the configuration. */
+  readonly place: number;
   /** The dependencies that cause a skip, as listed; the first gives the reason. */
   readonly blockers: readonly Blocker[];
   /** What a run would consume, ms; null where nothing is due. */
@@ -77,7 +79,9 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
   const isSatisfied = new Uint8Array(groups.length);
   const context: Context = { graph, entries, decisions, isSatisfied, runningElsewhere, now };
-  for (const index of graph.order) {
+  for (let turn = 0; turn < groups.length; turn++) {
+    // As they lie in memory, where that will do.
+    const index = graph.isSorted ? turn : (graph.order[turn] as number);
     const due = decideDue(groups[index] as Group, entries[index] as GroupState, now, config.tickEvery);
     const decision = decideGroup(index, due, held, context);
     decisions[index] = decision;
@@ -85,13 +89,13 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
   }
 
   const runs: number[] = [];
-  const rest: Decision[] = [];
+  const rest: number[] = [];
   for (let index = 0; index < groups.length; index++) {
-    const decision = decisions[index] as Decision;
-    if (decision.decision === 'run') runs.push(index);
-    else rest.push(decision);
+    if ((decisions[index] as Decision).decision === 'run') runs.push(index);
+    else rest.push(index);
   }
-  const ordered = executionOrder(graph, runs).map((index) => decisions[index] as Decision);
+  const ordered = executionOrder(graph, runs);
+  for (const index of rest) ordered.push(index);
   // Put together when they are asked for: whoever prints a plan mostly needs neither.
   const nameEntries = later(() => groups.map(({ name }, index) => [name, entries[index] as GroupState]));
   const nameObservations = later(() =>
@@ -101,7 +105,7 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
   );
   return {
     at: now,
-    decisions: ordered.concat(rest),
+    decisions: ordered.map((index) => decisions[index] as Decision),
     get entries() {
       return nameEntries();
     },
@@ -133,42 +137,43 @@ interface Context {
 
 const noBlockers: readonly Blocker[] = [];
 
-function decideGroup(index: number, due: Due, held: HeldLanes, context: Context): Decision {
-  const { name: group, schedule, lane } = context.graph.groups[index] as Group;
+function decideGroup(place: number, due: Due, held: HeldLanes, context: Context): Decision {
+  const { name: group, schedule, lane } = context.graph.groups[place] as Group;
   // Written out each time: to spread what they have in common takes several times as long.
   const blockers = noBlockers;
-  const [beat, missedBeats] = [null, 0];
+  const beat = null;
+  const missedBeats = 0;
   if (due.kind === 'disabled') {
-    return { group, decision: 'disabled', reason: 'disabled', blockers, beat, missedBeats, nextBeat: null };
+    return { group, place, decision: 'disabled', reason: 'disabled', blockers, beat, missedBeats, nextBeat: null };
   }
   const next = nextBeat(schedule, context.now);
   if (due.kind === 'paused') {
-    return { group, decision: 'paused', reason: 'paused', blockers, beat, missedBeats, nextBeat: next };
+    return { group, place, decision: 'paused', reason: 'paused', blockers, beat, missedBeats, nextBeat: next };
   }
   if (due.kind === 'wait') {
-    return { group, decision: 'wait', reason: due.reason, blockers, beat, missedBeats, nextBeat: next };
+    return { group, place, decision: 'wait', reason: due.reason, blockers, beat, missedBeats, nextBeat: next };
   }
-  return decideDueGroup(index, due, next, held.has(lane), context);
+  return decideDueGroup(place, due, next, held.has(lane), context);
 }
 
 function decideDueGroup(
-  index: number,
+  place: number,
   due: Extract<Due, { kind: 'run' | 'expire' }>,
   nextBeat: number | null,
   isHeld: boolean,
   context: Context,
 ): Decision {
-  const { name: group } = context.graph.groups[index] as Group;
+  const { name: group } = context.graph.groups[place] as Group;
   const { beat, missedBeats } = due;
-  const blockers = isHeld || due.kind === 'expire' ? noBlockers : findBlockers(index, context);
-  if (isHeld) return { group, decision: 'wait', reason: 'lane-held', blockers, beat, missedBeats, nextBeat };
+  const blockers = isHeld || due.kind === 'expire' ? noBlockers : findBlockers(place, context);
+  if (isHeld) return { group, place, decision: 'wait', reason: 'lane-held', blockers, beat, missedBeats, nextBeat };
   if (due.kind === 'expire') {
-    return { group, decision: 'expire', reason: 'too-late', blockers, beat, missedBeats, nextBeat };
+    return { group, place, decision: 'expire', reason: 'too-late', blockers, beat, missedBeats, nextBeat };
   }
-  const [first] = blockers;
+  const first = blockers[0];
   return first === undefined
-    ? { group, decision: 'run', reason: due.reason, blockers, beat, missedBeats, nextBeat }
-    : { group, decision: 'skip', reason: first.reason, blockers, beat, missedBeats, nextBeat };
+    ? { group, place, decision: 'run', reason: due.reason, blockers, beat, missedBeats, nextBeat }
+    : { group, place, decision: 'skip', reason: first.reason, blockers, beat, missedBeats, nextBeat };
 }
 
 /** The dependencies that hold a group back, as it lists them. */

@@ -54,7 +54,9 @@ export function executionOrder(graph: Graph, runs: Iterable<number>): number[] {
 type Compare = (a: number, b: number) => number;
 
 function ranking(graph: Graph): Compare {
-  const rank = Uint8Array.from(graph.groups, ({ priority }) => priorities.indexOf(priority));
+  const { groups } = graph;
+  const rank = new Uint8Array(groups.length);
+  for (let index = 0; index < rank.length; index++) rank[index] = priorities.indexOf((groups[index] as Group).priority);
   // Counted when it first matters: most ticks run one group, or several of which none is free beside another.
   let counts: Uint32Array | undefined;
   return (a, b) => {
@@ -65,28 +67,29 @@ function ranking(graph: Graph): Compare {
   };
 }
 
-/** So many groups are looked at together: 32 words of 32 bits, so that one more word can say which of them are empty. */
-const blockSize = 1_024;
+/** So many groups are looked at together: 32 pairs of words of 32 bits, so that one more word can say which are empty. */
+const blockSize = 2_048;
 const [empty, whole] = [-1, -2];
 
 /**
  * How many groups depend on each, directly or through others, over `dependsOn`.
  *
  * Sets of bits, a block of dependents at a time: which of them follow a group is what those that depend on it directly
- * are and have. Most of these sets are empty, small or whole: so of each only the words that are not empty are kept, one
- * set close behind the other, for what takes the time is to fetch them from memory. To walk from each group to all that
+ * are and have. Most of these sets are empty, small or whole: so of each only the pairs of words that are not empty are
+ * kept, one set close behind the other, for what takes the time is to fetch them from memory. To walk from each group to all that
  * follow it would take minutes where there are 100,000.
  */
 export function countTransitiveDependents(graph: Graph): Uint32Array {
   const { order } = graph;
   const size = order.length;
   const { from, to } = sortDependents(graph);
+  /** By places in the order, as all else here. */
   const counts = new Uint32Array(size);
-  /** Of each set a word that says which of its words are not empty, and then these. */
-  const kept = new Int32Array(size * 33);
+  /** Of each set a word that says which of its pairs are not empty, and then these. */
+  const kept = new Int32Array(size * 65);
   /** Where in there the set of each place begins, or that it is empty, or whole. */
   const starts = new Int32Array(size).fill(empty);
-  const words = new Int32Array(32);
+  const words = new Int32Array(64);
   for (let start = 0; start < size; start += blockSize) {
     const end = Math.min(start + blockSize, size);
     let top = 0;
@@ -99,7 +102,7 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
         const target = to[edge] as number;
         // Targets ascend, so these are the rest.
         if (target >= end) break;
-        let at = starts[target] as number;
+        const at = starts[target] as number;
         isWhole = at === whole;
         if (isWhole) break;
         if (target >= start) {
@@ -108,48 +111,74 @@ export function countTransitiveDependents(graph: Graph): Uint32Array {
           // Where the target is known to follow, so is all that follows it.
           if (((words[word] as number) & bit) !== 0) continue;
           words[word] = (words[word] as number) | bit;
-          mask |= 1 << word;
+          mask |= 1 << (word >>> 1);
         }
         if (at === empty) continue;
-        let theirs = kept[at++] as number;
-        mask |= theirs;
-        if (theirs === -1) {
-          // Four at once: else V8 takes longer for the loop than for what is in it.
-          for (let word = 0; word < 32; word += 4, at += 4) {
-            words[word] = (words[word] as number) | (kept[at] as number);
-            words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
-            words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
-            words[word + 3] = (words[word + 3] as number) | (kept[at + 3] as number);
-          }
-          continue;
-        }
-        for (; theirs !== 0; theirs &= theirs - 1) {
-          const word = 31 - Math.clz32(theirs & -theirs);
-          words[word] = (words[word] as number) | (kept[at++] as number);
-        }
+        mask |= unite(words, kept, at);
       }
-      let count = 0;
-      let at = top;
-      kept[at++] = mask;
-      for (; mask !== 0; mask &= mask - 1) {
-        const word = 31 - Math.clz32(mask & -mask);
-        const bits = words[word] as number;
-        words[word] = 0;
-        kept[at++] = bits;
-        count += countBits(bits);
+      if (mask === 0 && !isWhole) {
+        starts[place] = empty;
+        continue;
       }
-      if (isWhole) count = end - start;
-      const index = order[place] as number;
-      counts[index] = (counts[index] as number) + count;
+      // Of what is whole as well, for that empties the words.
+      const found = keepSet(words, mask, kept, top);
+      const count = isWhole ? end - start : found;
+      counts[place] = (counts[place] as number) + count;
       if (count === end - start) starts[place] = whole;
-      else if (count === 0) starts[place] = empty;
       else {
         starts[place] = top;
-        top = at;
+        top += 1 + 2 * countBits(mask, 0);
       }
     }
   }
-  return counts;
+  const ofGroups = new Uint32Array(size);
+  for (let place = 0; place < size; place++) ofGroups[order[place] as number] = counts[place] as number;
+  return ofGroups;
+}
+
+/*
+ * Functions of their own, for V8 is done with compiling small ones long before a large one, which would spend most of the
+ * count of 10,000 groups uncompiled.
+ */
+
+/** Adds the set that is kept at a place to `words`; returns which of its pairs are not empty. */
+function unite(words: Int32Array, kept: Int32Array, start: number): number {
+  const mask = kept[start] as number;
+  let at = start + 1;
+  if (mask === -1) {
+    // Four at once: else V8 takes longer for the loop than for what is in it.
+    for (let word = 0; word < 64; word += 4, at += 4) {
+      words[word] = (words[word] as number) | (kept[at] as number);
+      words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
+      words[word + 2] = (words[word + 2] as number) | (kept[at + 2] as number);
+      words[word + 3] = (words[word + 3] as number) | (kept[at + 3] as number);
+    }
+    return mask;
+  }
+  for (let rest = mask; rest !== 0; rest &= rest - 1, at += 2) {
+    const word = 62 - 2 * Math.clz32(rest & -rest);
+    words[word] = (words[word] as number) | (kept[at] as number);
+    words[word + 1] = (words[word + 1] as number) | (kept[at + 1] as number);
+  }
+  return mask;
+}
+
+/** Moves a set from `words`, which are empty then, to a place where it is kept; returns how many are in it. */
+function keepSet(words: Int32Array, mask: number, kept: Int32Array, start: number): number {
+  let count = 0;
+  kept[start] = mask;
+  let at = start + 1;
+  for (let rest = mask; rest !== 0; rest &= rest - 1, at += 2) {
+    const word = 62 - 2 * Math.clz32(rest & -rest);
+    const one = words[word] as number;
+    const other = words[word + 1] as number;
+    words[word] = 0;
+    words[word + 1] = 0;
+    kept[at] = one;
+    kept[at + 1] = other;
+    count += countBits(one, other);
+  }
+  return count;
 }
 
 /** Who depends on each, by places in a topological order, ascending. */
@@ -179,11 +208,15 @@ function sortDependents({ order, precedents, dependents, groups }: Graph): Lists
   return { from, to };
 }
 
-/** How many bits of a word are set (Hacker's Delight, 5-1). */
-function countBits(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555);
+/** How many bits of two words are set (Hacker's Delight, 5-1): as soon as their sums have room for it, both at once. */
+function countBits(one: number, other: number): number {
+  let bits = one - ((one >>> 1) & 0x55555555);
+  let more = other - ((other >>> 1) & 0x55555555);
   bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+  more = (more & 0x33333333) + ((more >>> 2) & 0x33333333);
+  bits += more;
+  bits = (bits & 0x0f0f0f0f) + ((bits >>> 4) & 0x0f0f0f0f);
+  return Math.imul(bits, 0x01010101) >>> 24;
 }
 
 /** A binary heap: the smallest by `compare` comes out first. */

@@ -132,8 +132,16 @@ function describe(schedule: Schedule): SeenSchedule {
   }
 }
 
-function isWordForWord({ since, ...words }: SeenSchedule, group: Group): boolean {
-  return JSON.stringify(words) === JSON.stringify(describeSeen(group));
+function isWordForWord(seen: SeenSchedule, group: Group): boolean {
+  const current: Readonly<Record<string, unknown>> = describeSeen(group);
+  const words: Readonly<Record<string, unknown>> = seen;
+  for (const key in current) if (!isEqual(words[key], current[key])) return false;
+  for (const key in words) if (key !== 'since' && !(key in current)) return false;
+  return true;
+}
+
+function isEqual(one: unknown, other: unknown): boolean {
+  return one === other || (typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
 }
 
 function isSame(seen: SeenSchedule, group: Group): boolean {

@@ -2,7 +2,6 @@ import type { Config, Group, Script } from '../config/config.ts';
 import { neutralise } from '../log/text.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
-import { buildGraph } from '../plan/graph.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { type NextBeat, sayNothingDue } from './idle.ts';
 import { wrapText } from './paragraph.ts';
@@ -51,13 +50,12 @@ export interface ScriptDocument {
  * @param runs what became of the groups that ran, by name; absent for a dry run
  */
 export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<string, RunRecord>): PlanDocument {
-  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   const explain = explainPlan(plan, config);
   return {
     schemaVersion: 1,
     at: isoOf(plan.at),
     groups: plan.decisions.map((decision) => {
-      const group = groupOf.get(decision.group) as Group;
+      const group = config.groups[decision.place] as Group;
       const run = runs?.get(group.name);
       const done = new Map(run?.scripts?.map((script) => [script.name, script]));
       return {
@@ -116,52 +114,69 @@ const plain: Paint = (word) => word;
  *
  * @param width columns of the terminal; infinite where there is none
  */
-export function renderPlan(
+export function renderPlan(plan: Plan, config: Config, paint?: Paint, width?: number): string {
+  let text = '';
+  writePlan(
+    plan,
+    config,
+    (part) => {
+      text += part;
+    },
+    paint,
+    width,
+  );
+  return text;
+}
+
+/** So long is what is written at once, about: 100,000 groups would else be kept in a million pieces. */
+const pageLength = 32_768;
+
+/** The same, written part by part. */
+export function writePlan(
   plan: Plan,
   config: Config,
+  write: (part: string) => void,
   paint: Paint = plain,
   width: number = Number.POSITIVE_INFINITY,
-): string {
-  const runs = plan.decisions.filter(({ decision }) => decision === 'run');
-  const rest = plan.decisions.filter(({ decision }) => decision !== 'run');
+): void {
+  const { decisions } = plan;
+  let runs = 0;
+  let longest = 0;
+  for (const { group, decision } of decisions) {
+    if (decision === 'run') runs++;
+    longest = Math.max(longest, group.length);
+  }
   const day = formatInstant(plan.at, null, config.timezone);
-  const lines = [`Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`, ''];
-  if (runs.length === 0) lines.push(nothingRuns(plan, config), '');
-  const longest = plan.decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
-  const numbers = `${runs.length}`.length;
+  let page = `Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`;
+  if (runs === 0) page += `\n\n${nothingRuns(plan, config)}`;
+  const numbers = `${runs}`.length;
   const explain = explainPlan(plan, config);
-  const { indexOf } = buildGraph(config);
   const indent = numbers + 14 + longest;
   // Where the names leave no room for reasons, those are left to the terminal.
   const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
   const margin = ' '.repeat(indent);
-  // Joined now and then: 100,000 groups would else be kept in a million pieces.
-  const pages: string[] = [];
-  const turn = () => {
-    pages.push(lines.join('\n'));
-    lines.length = 0;
-  };
-  const tell = (start: string, why: string) => {
-    const [first, ...more] = wrapText(neutralise(why), room);
-    lines.push(`${start}  ${first}`);
-    for (const line of more) lines.push(`${margin}${line}`);
-    if (lines.length > 1_000) turn();
-  };
-  const run = paint('run     ', 'run');
-  const inset = ' '.repeat(numbers + 12);
-  for (const [index, decision] of runs.entries()) {
-    const number = `${index + 1}`.padStart(numbers);
-    tell(`${number}. ${run}  ${decision.group.padEnd(longest)}`, explain(decision));
-    const { scripts } = config.groups[indexOf.get(decision.group) as number] as Group;
-    for (const { name } of scripts) lines.push(`${inset}${name}`);
+  const run = `. ${paint('run     ', 'run')}  `;
+  const inset = `\n${' '.repeat(numbers + 12)}`;
+  const unnumbered = ' '.repeat(numbers + 2);
+  for (let index = 0; index < decisions.length; index++) {
+    // A part ends before a line, and so no end of it is trimmed that is not the end of all.
+    if (page.length > pageLength) {
+      write(page);
+      page = '';
+    }
+    const decision = decisions[index] as Decision;
+    const isRun = decision.decision === 'run';
+    if (index === 0 || (!isRun && index === runs)) page += '\n';
+    const start = isRun
+      ? `${index + 1}`.padStart(numbers) + run
+      : `${unnumbered}${paint(decision.decision.padEnd(8), decision.decision)}  `;
+    page += `\n${start}${decision.group.padEnd(longest)}  `;
+    const why = neutralise(explain(decision));
+    page += room === Number.POSITIVE_INFINITY ? why : wrapText(why, room).join(`\n${margin}`);
+    if (!isRun) continue;
+    for (const { name } of (config.groups[decision.place] as Group).scripts) page += inset + name;
   }
-  if (runs.length > 0 && rest.length > 0) lines.push('');
-  for (const decision of rest) {
-    const word = paint(decision.decision.padEnd(8), decision.decision);
-    tell(`${' '.repeat(numbers + 2)}${word}  ${decision.group.padEnd(longest)}`, explain(decision));
-  }
-  turn();
-  return pages.join('\n').trimEnd();
+  write(page.trimEnd());
 }
 
 /** The sentence of a tick with nothing to run: and when something will be due. */

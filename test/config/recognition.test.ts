@@ -298,7 +298,8 @@ describe('what is recognised without the schema', () => {
 });
 
 describe('keys that stand twice', () => {
-  const key = fc.constantFrom('a', 'b', 'c:d', 'e"f', 'g\\', '__proto__', '{');
+  const key = fc.constantFrom('a', 'b', 'c:d', 'e"f', 'g\\', '__proto__', '{', ':h', 'i :', 'j":');
+  const colon = fc.constantFrom(':', ' : ', '\n:');
   const { value } = fc.letrec<{ value: string }>((tie) => ({
     value: fc.oneof(
       { depthSize: 'small' },
@@ -306,8 +307,10 @@ describe('keys that stand twice', () => {
       fc.constantFrom('1', 'null', 'true'),
       fc.array(tie('value'), { maxLength: 3 }).map((items) => `[${items.join(',')}]`),
       fc
-        .array(fc.tuple(key, tie('value')), { maxLength: 3 })
-        .map((entries) => `{${entries.map(([name, part]) => `${JSON.stringify(name)} : ${part}`).join(',\n')}}`),
+        .array(fc.tuple(key, colon, tie('value')), { maxLength: 3 })
+        .map(
+          (entries) => `{${entries.map(([name, sign, part]) => `${JSON.stringify(name)}${sign}${part}`).join(',\n')}}`,
+        ),
     ),
   }));
 

@@ -12,5 +12,5 @@ export function run(workspace: string, flags: TickFlags): Promise<void> {
 
 /** Does all of it but print. */
 export async function rehearse(workspace: string): Promise<void> {
-  await writePreview(workspace, {});
+  await writePreview(workspace, {}, () => undefined);
 }
