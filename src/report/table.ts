@@ -9,7 +9,9 @@ import { widthOf } from './width.ts';
 export function alignRows(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, widthOf(cell));
+    for (let column = 0; column < row.length; column++) {
+      widths[column] = Math.max(widths[column] ?? 0, widthOf(row[column] as string));
+    }
   }
   return rows.map((row) => {
     const cells = row.map((cell, column) => padTo(cell, column === row.length - 1 ? 0 : (widths[column] ?? 0)));

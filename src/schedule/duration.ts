@@ -15,18 +15,26 @@ const grammar = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
  */
 export function parseDuration(text: string): number | null {
   if (text === '') return null;
-  if (text !== latest.text) latest = { text, length: readLength(text) };
-  return latest.length;
+  let length = known.get(text);
+  if (length === undefined) {
+    length = readLength(text);
+    if (known.size < mostKnown) known.set(text, length);
+  }
+  return length;
 }
 
-/** In a large configuration many groups in a row have the same. */
-let latest: { readonly text: string; readonly length: number | null } = { text: '', length: null };
+/** Many groups have the same. */
+const known = new Map<string, number | null>();
+const mostKnown = 100;
 
 function readLength(text: string): number | null {
   const amounts = grammar.exec(text);
   if (amounts === null) return null;
   let total = 0;
-  for (const [index, unit] of units.entries()) total += Number(amounts[index + 1] ?? 0) * unit.length;
+  for (let index = 0; index < units.length; index++) {
+    const amount = amounts[index + 1];
+    if (amount !== undefined) total += Number(amount) * (units[index] as (typeof units)[number]).length;
+  }
   if (total === 0) return text === '0s' ? 0 : null;
   return Number.isSafeInteger(total) ? total : null;
 }
