@@ -100,7 +100,7 @@ function measureFull({ place, node, runs, say }: Bench): Result[] {
     tellRest(name, workspace, tick, bare, say);
     return [
       ...compareBoth(name, ours, base, target),
-      ...compareBoth(`${name} / the loop with durable records`, ours, recorded, null),
+      ...compareBoth(`${name} / the loop with durable records`, ours, recorded, target),
     ];
   });
 }
