@@ -119,6 +119,7 @@ export function sweepKept(): void {
   try {
     if (folder === null || !isTrusted(folder)) return;
     for (const name of readdirSync(folder)) {
+      if (!/^[0-9a-f]{16}\./.test(name)) continue;
       const path = join(folder, name);
       if (Date.now() - statSync(path).mtimeMs > keptFor) rmSync(path);
     }

@@ -17,7 +17,6 @@ import { type Evidence, filesOf, noteEnding, readEvidence } from './evidence.ts'
 import { sealOutput } from './output.ts';
 import { carries, isSame, living } from './process.ts';
 import { secretsOf } from './redact.ts';
-import { removeRemark } from './remark.ts';
 import { endRecord } from './run.ts';
 import { judgeEnd } from './script.ts';
 import type { Session } from './session.ts';
@@ -52,8 +51,6 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
     if (existsSync(files.log)) {
       const marks = marksOfScript(lease, finding.evidence);
       const isStillWritten = living().some(({ pid }) => carries(pid, marks));
-      const signal = finding.evidence.exit?.signal ?? null;
-      if (!isStillWritten && config.log.output !== 'all' && signal !== null) removeRemark(files.log, signal);
       await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), isStillWritten);
     }
   }

@@ -193,7 +193,6 @@ async function runAttempt(
     const { left, present } = await leftBehind(pid, marks, started.before, readMonotonic() - clock);
     if (left.length === 0) started.allGone(present);
     else started.notGone();
-    if (left.length === 0) dropRemark(order, files, end.signal);
     if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });
     return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
@@ -203,16 +202,12 @@ async function runAttempt(
   // A leader that hangs in the kernel is not waited for.
   const { exitCode, signal } = remaining.includes(pid) ? { exitCode: null, signal: null } : await heard;
   if (remaining.length > 0) started.abandon();
-  else dropRemark(order, files, signal);
+  // Where somebody reads along it makes none.
+  else if (isPosix && signal === 'SIGTERM' && order.onLine === undefined) removeRemark(files.log);
   const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
   const message = remaining.length === 0 ? what : `${what}, and these could not be ended: ${remaining.join(', ')}`;
   const outcome = isLate ? 'timed-out' : 'interrupted';
   return { exitCode, signal, outcome, message, hasLeftBehind: remaining.length > 0 };
-}
-
-/** The output is the script's alone, whatever its launcher's shell had to say; where it is followed that says nothing. */
-function dropRemark({ onLine }: ScriptOrder, files: ScriptFiles, signal: string | null): void {
-  if (isPosix && onLine === undefined && signal !== null) removeRemark(files.log, signal);
 }
 
 /** What the script's own end means. */

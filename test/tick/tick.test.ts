@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEvidence } from '../../src/tick/evidence.ts';
@@ -426,24 +426,6 @@ describe('an orphan that failed with tries left', () => {
     release(workspace, 'gate');
     expect((await second.done).code).toBe(0);
     expect(workspace.state().groups?.g?.lastRun?.outcome).toBe('succeeded');
-  });
-});
-
-describe('an orphan that a signal ends', () => {
-  it('has its own words in its output and no more', async () => {
-    const workspace = workspaceOf({
-      g: { every: '1d', ...shell(`${note('begins')}; ${gate('gate')}; kill -KILL $$`) },
-    });
-    makeGate(workspace, 'gate');
-    const first = workspace.start(['tick']);
-    await workspace.ledgerHas('begins');
-    first.child.kill('SIGKILL');
-    await first.done;
-    release(workspace, 'gate');
-    expect((await workspace.start(['tick']).done).code).toBe(1);
-    const [ended] = workspace.state().groups?.g?.lastRun?.scripts ?? [];
-    expect(ended).toMatchObject({ signal: 'SIGKILL' });
-    expect(readFileSync(join(workspace.outputs, ended?.outputFile ?? ''), 'utf8')).toBe('');
   });
 });
 
