@@ -37,9 +37,11 @@ export interface ScriptFiles {
   readonly pid: string;
 }
 
+/** They stop a process, wake it or tell it something, and end none (signal(7), default actions Stop, Cont and Ign). */
+const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGCHLD', 'SIGURG', 'SIGWINCH']);
 const signalNames = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.signals)) {
-  if (!signalNames.has(value)) signalNames.set(value, name);
+  if (!signalNames.has(value) && !harmless.has(name)) signalNames.set(value, name);
 }
 
 /** Where a script's files are: `<n>-<name>.log` and its like, the name made safe for any file system. */
@@ -115,7 +117,7 @@ export function readEvidence(folder: string, number: number, scriptName: string)
 }
 
 /**
- * A shell's exit status told apart: 128 + n stands for the signal n if there is such a one (POSIX.1, Shell 2.8.2); ksh93
+ * A shell's exit status told apart: 128 + n stands for the signal n if one ends processes (POSIX.1, Shell 2.8.2); ksh93
  * says 256 + n, yash 384 + n. A script that itself exits with such a status can't be told from one that the signal ended.
  */
 export function endOf(status: number): End {

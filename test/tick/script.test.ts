@@ -57,7 +57,7 @@ describe('how a script ends', () => {
   it.each([147, 148, 149, 150])(
     'exit %i, which stands for a signal that stops, is an end like others',
     async (code) => {
-      expect(await runScript(bench.sh(`exit ${code}`))).toMatchObject({ outcome: 'failed', attempts: 1 });
+      expect(await runScript(bench.sh(`exit ${code}`))).toMatchObject({ exitCode: code, signal: null });
     },
   );
 
