@@ -18,13 +18,13 @@ const day = 86_400_000;
  */
 export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, store, now }: Session): void {
   const root = join(config.outputs, 'runs');
-  const mine = [...runs.values()].map(({ folder }) => folder).filter((folder) => typeof folder === 'string');
-  const printed = mine.reduce((sum, folder) => sum + sizeOf(join(config.outputs, folder)), readPrinted(root));
+  const printed = readPrinted(root) + printedBy([...runs.values()], config);
   if (printed < config.keep.runsSize * largeShare) {
     writePrinted(root, printed);
     return;
   }
   pruneHistory(config.outputs, config.keep.history, now);
+  const mine = [...runs.values()].map(({ folder }) => folder).filter((folder) => typeof folder === 'string');
   pruneRuns(config, findPrunable(config, store.readState().state, mine));
   sweepKept();
 }
@@ -99,11 +99,14 @@ function measure(root: string, date: string, name: string): { folder: string; si
   return { folder: `runs/${date}/${name}`, size: files.reduce((sum, file) => sum + (file?.size ?? 0), 0), newest };
 }
 
-function sizeOf(folder: string): number {
-  return list(folder).reduce(
-    (sum, file) => sum + (statSync(join(folder, file), { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+/** The bytes of the output of these runs. What else is in their folders is of no account. */
+function printedBy(runs: readonly RunRecord[], { outputs }: Config): number {
+  let bytes = 0;
+  for (const { outputFile } of runs.flatMap(({ scripts }) => scripts ?? [])) {
+    if (typeof outputFile !== 'string') continue;
+    bytes += statSync(join(outputs, outputFile), { throwIfNoEntry: false })?.size ?? 0;
+  }
+  return bytes;
 }
 
 function list(folder: string): string[] {

@@ -99,6 +99,33 @@ describe('a tick', () => {
     expect(log).toMatch(/INFO {2}\[second\] held back \(dependency-failed\)/);
   });
 
+  it.runIf(hasFaketime)(
+    'prunes once a day, and before that when scripts have printed much since the last time',
+    async () => {
+      const print = 'head -c "$(cat "$RHYTHM_WORKSPACE/much")" /dev/zero; head -c 100 /dev/zero';
+      const workspace = workspaceOf({ first: shell(print) }, { runs: { maxSize: '1MB' } });
+      const tickHaving = async (at: string, much: number) => {
+        workspace.write('much', `${much}`);
+        // Beyond its size, so that the next pruning takes it.
+        workspace.write('outputs/runs/2026-11-22/a-old/1-one.log', 'x'.repeat(1 << 20));
+        expect(await workspace.tick({ at })).toMatchObject({ groups: [{ outcome: 'succeeded' }] });
+        return workspace.has('outputs/runs/2026-11-22/a-old') ? 'left' : 'pruned';
+      };
+      const seen = [];
+      for (const [at, much] of [
+        ['2026-11-22T16:00:00Z', 0],
+        ['2026-11-22T16:10:00Z', 20_000],
+        ['2026-11-22T16:20:00Z', 20_000],
+        ['2026-11-22T16:30:00Z', 20_000],
+        ['2026-11-22T16:40:00Z', 0],
+        ['2026-11-23T16:40:00Z', 0],
+      ] as const) {
+        seen.push(await tickHaving(at, much));
+      }
+      expect(seen).toEqual(['pruned', 'left', 'left', 'pruned', 'left', 'pruned']);
+    },
+  );
+
   it('tells once that a group begins to be held back, and once that this ends', async () => {
     const workspace = workspaceOf({
       first: { every: '1d', ...shell('test -e "$RHYTHM_WORKSPACE/good"'), retryAfter: ['1m'] },
