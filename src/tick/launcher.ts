@@ -5,7 +5,7 @@ import { getPriority } from 'node:os';
 import { readMonotonic } from '../monotonic.ts';
 import { codeOf } from '../state/file.ts';
 import { type End, endOf, type ScriptFiles } from './evidence.ts';
-import { identify, type ProcessIdentity, processIds } from './process.ts';
+import { identify, type Listing, listProcesses, type ProcessIdentity } from './process.ts';
 import { quick } from './tree.ts';
 
 /** What a launcher is to start, and where to. */
@@ -27,8 +27,8 @@ export interface Launch {
  */
 export interface Launcher {
   readonly leader: ProcessIdentity;
-  /** The ids of the processes that there were before its next script, on Linux. */
-  readonly before: ReadonlySet<number>;
+  /** The processes that there were before its next script, on Linux. */
+  readonly before: Listing;
   /** Starts a script; answers how it ended, or null where the launcher ended without having told. */
   launch(order: Launch): Promise<End | null>;
   /** How the launcher itself ended. */
@@ -37,9 +37,9 @@ export interface Launcher {
   /**
    * Keeps it for the next script, where it can be: nothing of the last one may be left in its group.
    *
-   * @param present the ids of the processes that there are now, which spares another look
+   * @param present the processes that there are now, which spares another look
    */
-  release(present: ReadonlySet<number>): void;
+  release(present: Listing): void;
   /** Lets it go: it ends when what it has started has ended. */
   dismiss(): void;
   /** Lets it go, and this process does not wait for it. */
@@ -121,12 +121,12 @@ export function wordOrder({ path, args, variables, attempt, files, isFollowed }:
  * could not be told at little cost.
  */
 export function makeLaunchers(): Launchers {
-  const free: { readonly key: string; readonly launcher: Launcher; readonly since: number }[] = [];
+  const free: { readonly key: string; readonly launcher: Launcher }[] = [];
   const isKept = process.platform === 'linux';
   // A copy, for each look into the environment itself is a call into the system's library.
   const { RHYTHM_GROUP, RHYTHM_SCRIPT, RHYTHM_RUN_ID, RHYTHM_BEAT, RHYTHM_ATTEMPT, ...environment } = process.env;
   const keep = (key: string, launcher: Launcher) => {
-    free.push({ key, launcher, since: readMonotonic() });
+    free.push({ key, launcher });
     if (free.length > mostFree) free.shift()?.launcher.dismiss();
   };
   const start = (cwd: string, own: NodeJS.ProcessEnv, key: string) =>
@@ -138,7 +138,7 @@ export function makeLaunchers(): Launchers {
       const place = free.findIndex((one) => one.key === key);
       const [found] = place < 0 ? [] : free.splice(place, 1);
       // Process ids may have come round since it has last looked at them.
-      const isFresh = found !== undefined && readMonotonic() - found.since < quick;
+      const isFresh = found !== undefined && readMonotonic() - found.launcher.before.at < quick;
       if (isFresh && found.launcher.isRunning()) return found.launcher;
       found?.launcher.dismiss();
       return start(cwd, own, key);
@@ -161,10 +161,10 @@ function startLauncher(
   environment: NodeJS.ProcessEnv,
   keep: ((launcher: Launcher) => void) | null,
 ): Launcher | LauncherEnd | Promise<LauncherEnd> {
-  let before: ReadonlySet<number>;
+  let before: Listing;
   let subprocess: ChildProcess;
   try {
-    before = processIds();
+    before = listProcesses();
     // By Node itself: of what execa does for a process nothing is wanted here, and to load it takes as long as a tick at
     // rest takes in all.
     subprocess = spawn('/bin/sh', ['-s', 'rhythm'], {

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { readMonotonic } from '../monotonic.ts';
 
 /**
  * Who a process is. A process id alone proves nothing, for it is given to another process once its first bearer has
@@ -19,6 +20,13 @@ export interface ProcessEntry {
   /** Its process group. */
   readonly group: number;
   readonly startedAt: string;
+}
+
+/** The ids that the processes of the system had at one moment. */
+export interface Listing {
+  readonly ids: ReadonlySet<number>;
+  /** By the monotonic clock, ms. */
+  readonly at: number;
 }
 
 /** ps takes the time zone and the language of its dates from the environment; these make every look comparable. */
@@ -75,7 +83,7 @@ export function bootIdentity(): string {
 export function living(): ProcessEntry[] {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return ps(['-A']);
-  return describe(processIds());
+  return describe(listProcesses().ids);
 }
 
 /** Those of these processes that live, on Linux. */
@@ -83,14 +91,20 @@ export function describe(pids: Iterable<number>): ProcessEntry[] {
   return [...pids].map(readStat).filter((entry) => entry !== null);
 }
 
-/** The ids of all processes on Linux, at the cost of one listing; empty elsewhere. */
-export function processIds(): Set<number> {
-  if (process.platform !== 'linux') return new Set();
-  return new Set(
-    readdirSync('/proc')
-      .map(Number)
-      .filter((pid) => pid > 0),
-  );
+/** The ids of all processes on Linux, at the cost of one listing; none elsewhere. */
+export function listProcesses(): Listing {
+  const at = readMonotonic();
+  const names = process.platform === 'linux' ? readdirSync('/proc') : [];
+  return { ids: new Set(names.map(Number).filter((pid) => pid > 0)), at };
+}
+
+/**
+ * The id that the system gave to a process or a thread last, in this process's namespace and those below it: it gives
+ * out one after another, so two looks tell how many came between (proc(5), `ns_last_pid`). Null where it does not tell.
+ */
+export function lastProcessId(): number | null {
+  const text = process.platform === 'linux' ? readText('/proc/sys/kernel/ns_last_pid') : null;
+  return text === null ? null : Number(text);
 }
 
 /**

@@ -190,7 +190,7 @@ async function runAttempt(
     const end = await heard;
     // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
     if (end.isLost) await endTree({ leader: null, marks }, script.killAfter);
-    const { left, present } = await leftBehind(pid, marks, started.before, readMonotonic() - clock);
+    const { left, present } = await leftBehind(pid, marks, started.start, readMonotonic() - clock);
     if (left.length === 0) started.allGone(present);
     else started.notGone();
     if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });

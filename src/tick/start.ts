@@ -3,19 +3,19 @@ import { readMonotonic } from '../monotonic.ts';
 import { beginEvidence, type End, readEvidence, type ScriptFiles } from './evidence.ts';
 import { type LauncherEnd, notOpened } from './launcher.ts';
 import type { Output } from './output.ts';
+import { type Listing, lastProcessId, listProcesses } from './process.ts';
 import type { ScriptOrder } from './script.ts';
-import { quick } from './tree.ts';
+import { quick, type Start } from './tree.ts';
 
 /** An attempt that has been started. */
 export interface Started {
   /** The leader of its process group. */
   readonly pid: number;
-  /** The ids of the processes that there were before it was started, on Linux. */
-  readonly before: ReadonlySet<number>;
+  readonly start: Start;
   readonly ended: Promise<ScriptEnd>;
   isRunning(): boolean;
-  /** Is told, when it has ended by itself and nothing is left of it, the ids of the processes that there are then. */
-  allGone(present: ReadonlySet<number>): void;
+  /** Is told, when it has ended by itself and nothing is left of it, which processes there are then. */
+  allGone(present: Listing): void;
   /** Is told that it has left something behind. */
   notGone(): void;
   /** Waits for its processes no longer. */
@@ -69,6 +69,7 @@ async function startByLauncher(
   const clock = readMonotonic();
   const variables = variablesOf(order, attempt);
   const isFollowed = order.onLine !== undefined;
+  const start = { before: launcher.before, lastId: lastProcessId() };
   const launched = launcher.launch({ path, args, variables, attempt, files, isFollowed });
   const ended = launched.then(async (end): Promise<ScriptEnd> => {
     if (end !== null) {
@@ -93,7 +94,7 @@ async function startByLauncher(
     pid: launcher.leader.pid,
     ended,
     isRunning: launcher.isRunning,
-    before: launcher.before,
+    start,
     allGone: launcher.release,
     notGone: launcher.dismiss,
     abandon: launcher.abandon,
@@ -142,7 +143,7 @@ async function startAlone(
     pid,
     ended,
     isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
-    before: new Set(),
+    start: { before: listProcesses(), lastId: null },
     allGone: () => undefined,
     notGone: () => undefined,
     abandon: () => subprocess.unref(),

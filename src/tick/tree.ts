@@ -1,7 +1,17 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
-import { carries, describe, isSame, living, type ProcessEntry, type ProcessIdentity, processIds } from './process.ts';
+import {
+  carries,
+  describe,
+  isSame,
+  type Listing,
+  lastProcessId,
+  listProcesses,
+  living,
+  type ProcessEntry,
+  type ProcessIdentity,
+} from './process.ts';
 
 /** The processes of one attempt of a script. */
 export interface Tree {
@@ -14,6 +24,14 @@ export interface Tree {
    * of a child stays its own until we were told of its end, while start times can't be learnt without PowerShell.
    */
   readonly isRunning?: () => boolean;
+}
+
+/** The processes of the system when a script is started, on Linux. */
+export interface Start {
+  /** Those that there were at that moment, or shortly before. */
+  readonly before: Listing;
+  /** The last id that had been given out; null where that is not known. */
+  readonly lastId: number | null;
 }
 
 /** How long what got SIGKILL may take to vanish, in ms. The kernel needs longer only for a process that hangs in it. */
@@ -54,22 +72,27 @@ export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal
 
 /**
  * The processes that outlive a script which ended by itself, but for the leader of its group. They get a moment to end,
- * as the far end of a pipe needs it. So the usual case costs one listing, which is answered as well.
+ * as the far end of a pipe needs it. So the usual case costs one listing, which is answered as well; and not even that
+ * where the system has started nothing but the script meanwhile.
  *
- * @param before the ids of the processes that there were when the script started, which spares us to look into them
+ * @param start what there was when the script started, which spares us to look into it
  * @param duration how long it ran, ms: an id may be given out anew only when all others have been
  */
 export async function leftBehind(
   group: number,
   marks: readonly string[],
-  before: ReadonlySet<number>,
+  start: Start,
   duration: number,
-): Promise<{ readonly left: number[]; readonly present: ReadonlySet<number> }> {
-  if (process.platform === 'win32') return { left: [], present: new Set() };
+): Promise<{ readonly left: number[]; readonly present: Listing }> {
+  const { before, lastId } = start;
+  if (process.platform === 'win32') return { left: [], present: before };
   const isQuick = process.platform === 'linux' && duration < quick;
+  // A listing is not to serve for so long that its ids may have come round.
+  const isRecent = isQuick && readMonotonic() - before.at < quick / 2;
+  if (isRecent && lastId !== null && lastProcessId() === lastId + 1) return { left: [], present: before };
   for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
-    const present = processIds();
-    const fresh = [...present].filter((pid) => !before.has(pid) && pid !== group);
+    const present = listProcesses();
+    const fresh = [...present.ids].filter((pid) => !before.ids.has(pid) && pid !== group);
     const marked = fresh.filter((pid) => carries(pid, marks));
     const entries = groupExists(group) ? (isQuick ? describe(fresh) : living()) : [];
     const members = entries.filter((entry) => entry.group === group && entry.pid !== group);

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { filesOf } from '../../src/tick/evidence.ts';
 import { type Launcher, makeLaunchers, notOpened, preparation, wordOrder } from '../../src/tick/launcher.ts';
-import { identify, isSame, processIds } from '../../src/tick/process.ts';
+import { identify, isSame, listProcesses } from '../../src/tick/process.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
 let bench: Workbench;
@@ -135,16 +135,16 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     process.kill(-launcher.leader.pid, 'SIGKILL');
     expect(await end).toBeNull();
     expect(await launcher.ended).toMatchObject({ signal: 'SIGKILL' });
-    launcher.release(new Set());
+    launcher.release(listProcesses());
     expect((await take(launchers)).leader.pid).not.toBe(launcher.leader.pid);
   });
 
   test.runIf(process.platform === 'linux')('that was prepared is taken', async () => {
     const launchers = makeLaunchers();
     launchers.prepare(bench.folder, environment);
-    const present = processIds();
+    const present = listProcesses();
     const launcher = await take(launchers);
-    expect(present).toContain(launcher.leader.pid);
+    expect(present.ids).toContain(launcher.leader.pid);
     expect(await launcher.launch(launchOf(nothing))).toEqual({ exitCode: 0, signal: null });
   });
 
@@ -152,11 +152,11 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
     const launchers = makeLaunchers();
     const first = await take(launchers);
     await first.launch(launchOf(nothing));
-    first.release(new Set());
+    first.release(listProcesses());
     const again = await take(launchers);
     expect(again).toBe(first);
     expect((await take(launchers)).leader.pid).not.toBe(first.leader.pid);
-    again.release(new Set());
+    again.release(listProcesses());
     process.kill(first.leader.pid, 'SIGKILL');
     await first.ended;
     expect((await take(launchers)).leader.pid).not.toBe(first.leader.pid);
@@ -170,7 +170,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
       if ('obstacle' in launcher) throw new Error(`no launcher: ${launcher.obstacle}`);
       taken.push(launcher);
     }
-    for (const launcher of taken) launcher.release(new Set());
+    for (const launcher of taken) launcher.release(listProcesses());
     const [first, second, ...rest] = taken;
     await Promise.all([first?.ended, second?.ended]);
     expect(rest.map(({ leader }) => isSame(leader))).toEqual([true, true, true, true]);
@@ -181,7 +181,7 @@ describe.skipIf(process.platform === 'win32')('a launcher', () => {
   test.runIf(process.platform === 'linux')('that has waited long is not used again', async () => {
     const launchers = makeLaunchers();
     const launcher = await take(launchers);
-    launcher.release(new Set());
+    launcher.release(listProcesses());
     const [seconds] = process.hrtime();
     vi.spyOn(process, 'hrtime').mockReturnValue([seconds + 5, 0]);
     onTestFinished(() => void vi.restoreAllMocks());

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
-import { identify, isSame, living, processIds } from '../../src/tick/process.ts';
+import { readMonotonic } from '../../src/monotonic.ts';
+import { identify, isSame, lastProcessId, listProcesses, living } from '../../src/tick/process.ts';
 import { endTree, leftBehind, marksOf } from '../../src/tick/tree.ts';
 
 const isLinux = process.platform === 'linux';
@@ -89,14 +90,14 @@ describe('what outlives its script', () => {
     ['after a moment', 10],
     ['after long', 3_600_000],
   ])('is found in its group and, on Linux, in sessions of its own, %s', async (_, duration) => {
-    const before = processIds();
+    const start = { before: listProcesses(), lastId: lastProcessId() };
     const marks = marksOf(newRun(), 'it', 1);
     const { child, pids } = await spawnGroup('env -i sleep 60 & a=$!; setsid sleep 60 & echo $a $!', marks);
     if (child.exitCode === null) await once(child, 'exit');
     const expected = isLinux ? pids : pids.slice(0, 1);
-    const { left, present } = await leftBehind(child.pid as number, marks, before, duration);
+    const { left, present } = await leftBehind(child.pid as number, marks, start, duration);
     expect(left).toEqual(expected.sort((a, b) => a - b));
-    if (isLinux) for (const pid of left) expect(present).toContain(pid);
+    if (isLinux) for (const pid of left) expect(present.ids).toContain(pid);
     expect(alive(pids)).toEqual(pids);
   });
 
@@ -104,9 +105,26 @@ describe('what outlives its script', () => {
     const child = spawn('true', { detached: true });
     await once(child, 'exit');
     const clock = performance.now();
-    expect(await leftBehind(child.pid as number, marksOf(newRun(), 'it', 1), processIds(), 0)).toMatchObject({
-      left: [],
-    });
+    const start = { before: listProcesses(), lastId: null };
+    expect(await leftBehind(child.pid as number, marksOf(newRun(), 'it', 1), start, 0)).toMatchObject({ left: [] });
     expect(performance.now() - clock).toBeLessThan(200);
   });
+
+  test.runIf(lastProcessId() !== null)(
+    'is not looked for where the system has started the script and nothing else',
+    async () => {
+      const marks = marksOf(newRun(), 'it', 1);
+      const looksAnew = async (agoMs: number, durationMs: number) => {
+        const before = { ids: new Set<number>(), at: readMonotonic() - agoMs };
+        const { present } = await leftBehind(1, marks, { before, lastId: (lastProcessId() as number) - 1 }, durationMs);
+        return present !== before;
+      };
+      // Something else may be started at any time.
+      let tries = 1;
+      while (await looksAnew(0, 0)) expect(tries++).toBeLessThan(1000);
+      // Here ids may have come round.
+      expect(await looksAnew(500, 0)).toBe(true);
+      expect(await looksAnew(0, 1000)).toBe(true);
+    },
+  );
 });
