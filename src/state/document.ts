@@ -9,9 +9,14 @@ export interface StateDocument {
    * Writes a state, wholly or not at all, as `writeDurably` does. StorageError where that fails.
    *
    * @param text its `textOf`
-   * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
    */
-  replaceBy(text: Buffer, beforeReplacing: () => void): void;
+  replaceBy(text: Buffer, moments: Moments): void;
+}
+
+/** What runs while a state is written, as with `writeDurably`. */
+export interface Moments {
+  readonly beforeReplacing: () => void;
+  readonly onReplaced?: (() => void) | undefined;
 }
 
 /** What the class really offers: it declares as private the methods that have to be replaced. */
@@ -28,17 +33,17 @@ const OpenConf = Conf as unknown as new (options: Options<State>) => OpenConf;
  */
 class HardenedConf extends OpenConf implements StateDocument {
   private text: Buffer = Buffer.alloc(0);
-  private beforeReplacing = (): void => undefined;
+  private moments: Moments = { beforeReplacing: () => undefined };
 
-  replaceBy(text: Buffer, beforeReplacing: () => void): void {
+  replaceBy(text: Buffer, moments: Moments): void {
     this.text = text;
-    this.beforeReplacing = beforeReplacing;
+    this.moments = moments;
     // Not by the setter of `store`: that reads the whole file first, for a key of conf's own that no state has.
     this._write();
   }
 
   override _write(): void {
-    writeDurably(this.path, this.text, { beforeReplacing: this.beforeReplacing });
+    writeDurably(this.path, this.text, this.moments);
   }
 
   /** The write creates the folder; conf would do so on reading, too. */

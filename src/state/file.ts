@@ -39,11 +39,16 @@ export function readBytes(path: string): Buffer | null {
  * where that fails: the old file is then as it was.
  *
  * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
+ * @param onReplaced runs when it has taken that place, which a loss of power may still undo
  */
 export function writeDurably(
   path: string,
   content: string | Buffer,
-  { mode = fileMode, beforeReplacing }: { mode?: number; beforeReplacing?: () => void } = {},
+  {
+    mode = fileMode,
+    beforeReplacing,
+    onReplaced,
+  }: { mode?: number; beforeReplacing?: () => void; onReplaced?: (() => void) | undefined } = {},
 ): void {
   const temporary = temporaryName(path);
   try {
@@ -56,6 +61,7 @@ export function writeDurably(
     }
     beforeReplacing?.();
     replace(temporary, path);
+    onReplaced?.();
     syncFolder(dirname(path));
   } catch (error) {
     removeIfThere(temporary);

@@ -22,8 +22,10 @@ export interface Store {
    * everything as it was, and one that changes nothing writes nothing. A damaged file is set aside and the recovered
    * state is what is changed. StorageError where the state can't be read, locked or written, or is of a newer version:
    * nothing is changed then.
+   *
+   * @param onReplaced runs as with `writeDurably`; not at all where nothing is written
    */
-  updateState(change: (state: State) => State): State;
+  updateState(change: (state: State) => State, onReplaced?: () => void): State;
 }
 
 /** So long, in ms, may other processes keep the state to themselves: a change takes a few, on a slow disk some hundred. */
@@ -73,7 +75,7 @@ export async function openStore({
     return found;
   }
 
-  function updateState(change: (state: State) => State): State {
+  function updateState(change: (state: State) => State, onReplaced?: () => void): State {
     const notices: string[] = [];
     const lock = lockState(outputs);
     try {
@@ -90,9 +92,12 @@ export async function openStore({
       document ??= openDocument(path);
       // What a guarded trigger goes by was reckoned from the old state.
       removeNext(outputs);
-      document.replaceBy(text, () => {
-        if (isGood) keepCopy(path, copyPath(outputs));
-        if (aside !== null) setAside(path, aside);
+      document.replaceBy(text, {
+        beforeReplacing: () => {
+          if (isGood) keepCopy(path, copyPath(outputs));
+          if (aside !== null) setAside(path, aside);
+        },
+        onReplaced,
       });
       known = { found: { state: next, bytes: text, isGood: true, trouble: null }, mark: markOf(path) };
       if (trouble !== null) notices.push(`${trouble}.${aside === null ? '' : ` The file was set aside as ${aside}.`}`);

@@ -64,7 +64,7 @@ export interface Launchers {
    *
    * @param own what it has in its environment beyond the tick's
    */
-  take(cwd: string, own: NodeJS.ProcessEnv): Promise<Launcher | LauncherEnd>;
+  take(cwd: string, own: NodeJS.ProcessEnv): Launcher | LauncherEnd | Promise<LauncherEnd>;
   /** Starts one that is soon to be taken. Where it can't be started that is told by `take`. */
   prepare(cwd: string, own: NodeJS.ProcessEnv): void;
   /** Dismisses those that are free; resolves when they are gone. */
@@ -133,7 +133,7 @@ export function makeLaunchers(): Launchers {
     startLauncher(cwd, { ...environment, ...own }, isKept ? (launcher) => keep(key, launcher) : null);
   return {
     environment,
-    async take(cwd, own) {
+    take(cwd, own) {
       const key = keyOf(cwd, own);
       const place = free.findIndex((one) => one.key === key);
       const [found] = place < 0 ? [] : free.splice(place, 1);

@@ -67,9 +67,10 @@ export async function runGroup(
     }
     // No script starts that could not be told of.
     session.teller.check();
-    if (!isFirst) noteProgress(run.lease, script, scripts, group, session);
+    const start = () => runOneScript(script, index + 1, order, run.lease, session, launchers);
+    const note = (onReplaced: () => void) => noteProgress(run.lease, script, scripts, group, session, onReplaced);
+    const ended = await (isFirst ? start() : startOnceNoted(note, start));
     isFirst = false;
-    const ended = await runOneScript(script, index + 1, order, run.lease, session, launchers);
     scripts.push(ended);
     if (stops(script, ended)) break;
   }
@@ -180,6 +181,27 @@ function startRecord(order: RunOrder, session: Session): StartedRun | null {
   return started;
 }
 
+/**
+ * Starts a script as soon as every other process can read the note of it, and waits beside it until a loss of power can't
+ * undo that note: in that case what such a loss leaves is the lease as it was before, and a script without an end. Throws
+ * what kept the note from being written, when the script has ended if it was started.
+ */
+async function startOnceNoted(
+  note: (onReplaced: () => void) => void,
+  start: () => Promise<ScriptRecord>,
+): Promise<ScriptRecord> {
+  let running: Promise<ScriptRecord> | undefined;
+  try {
+    note(() => {
+      running = start();
+    });
+  } catch (error) {
+    await Promise.allSettled([running]);
+    throw error;
+  }
+  return running ?? start();
+}
+
 /** Writes into the lease which script comes next, and what became of those before. */
 function noteProgress(
   lease: Lease,
@@ -187,9 +209,14 @@ function noteProgress(
   scripts: readonly ScriptRecord[],
   group: Group,
   session: Session,
+  onReplaced: () => void,
 ): void {
   const next: Lease = { ...lease, ...positionOf(script, scripts, group) };
-  record(session, (state) => ({ state: { ...state, leases: { ...state.leases, [group.lane]: next } }, lines: [] }));
+  const change = (state: State) => ({
+    state: { ...state, leases: { ...state.leases, [group.lane]: next } },
+    lines: [],
+  });
+  record(session, change, onReplaced);
 }
 
 function positionOf(script: Script | undefined, scripts: readonly ScriptRecord[], group: Group) {

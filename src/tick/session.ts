@@ -41,19 +41,22 @@ export interface Change {
  * Changes the state and tells the history why, in one step under the state's lock. The history is written first: where a
  * tick dies between the two, nothing has been started that the state does not know of. What `recordSoon` has left goes
  * with it.
+ *
+ * @param onReplaced runs as with `writeDurably`; not at all where nothing is written
  */
-export function record(session: Recording, change: MakeChange): State {
+export function record(session: Recording, change: MakeChange, onReplaced?: () => void): State {
   const earlier = takeWaiting(session.store);
   let isMade = false;
   try {
-    const state = write(session, [
+    const changes = [
       ...earlier.map((one) => one.change),
-      (before) => {
+      (before: State) => {
         const made = change(before);
         isMade = true;
         return made;
       },
-    ]);
+    ];
+    const state = write(session, changes, onReplaced);
     for (const { onRecorded } of earlier) onRecorded();
     return state;
   } catch (error) {
@@ -113,7 +116,7 @@ function flush(session: Recording, changes: readonly Waiting[]): void {
   for (const { onRecorded } of changes) onRecorded();
 }
 
-function write({ config, store }: Recording, changes: readonly MakeChange[]): State {
+function write({ config, store }: Recording, changes: readonly MakeChange[], onReplaced?: () => void): State {
   return store.updateState((before) => {
     let state = before;
     const lines: HistoryLine[] = [];
@@ -125,7 +128,7 @@ function write({ config, store }: Recording, changes: readonly MakeChange[]): St
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
     appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
     return state;
-  });
+  }, onReplaced);
 }
 
 /** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */

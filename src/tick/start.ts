@@ -57,7 +57,9 @@ async function startByLauncher(
   files: ScriptFiles,
 ): Promise<Started | NotStarted> {
   const { script } = order;
-  const launcher = await order.launchers.take(script.cwd, ownEnvironmentOf(order));
+  const taken = order.launchers.take(script.cwd, ownEnvironmentOf(order));
+  // Not waited for where that is not needed: then the script is started before this function returns.
+  const launcher = 'then' in taken ? await taken : taken;
   if ('obstacle' in launcher) return { obstacle: tellLauncherEnd(launcher) };
   try {
     beginEvidence(files, attempt, launcher.leader, Date.now());

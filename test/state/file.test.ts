@@ -44,6 +44,16 @@ describe('writeDurably', () => {
     expect(seen).toBe('old');
   });
 
+  it('shows another hook the new one, alone in its folder', () => {
+    const path = join(folder(), 'file');
+    writeDurably(path, 'old');
+    let seen: string[] = [];
+    writeDurably(path, 'new', {
+      onReplaced: () => (seen = [readFileSync(path, 'utf8'), ...readdirSync(join(path, '..'))]),
+    });
+    expect(seen).toEqual(['new', 'file']);
+  });
+
   it('leaves everything as it was where the hook throws', () => {
     const path = join(folder(), 'file');
     writeDurably(path, 'old');

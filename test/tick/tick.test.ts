@@ -150,6 +150,22 @@ describe('a tick', () => {
     ]);
   });
 
+  it('has each script find itself in the lease, after those that have ended', async () => {
+    const lease = 'tr -d "\\n " <"$RHYTHM_OUTPUTS/master_scheduler_state.json" | sed "s/.*leases//"';
+    const tell = `${lease} | grep -o '"name":"[a-z]*"\\|"script":"[a-z]*"' | tr -d "\\n" >>"$RHYTHM_WORKSPACE/ledger"`;
+    const scripts = ['one', 'two', 'three'].map((name) => ({
+      name,
+      shell: `${tell}; echo >>"$RHYTHM_WORKSPACE/ledger"`,
+    }));
+    const workspace = workspaceOf({ g: { scripts } });
+    await workspace.tick();
+    expect(workspace.ledger()).toEqual([
+      '"script":"one"',
+      '"name":"one""script":"two"',
+      '"name":"one""name":"two""script":"three"',
+    ]);
+  });
+
   it('stops at a failing script where it is told to, and lets optional ones fail', async () => {
     const workspace = workspaceOf({
       stopping: {
