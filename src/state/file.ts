@@ -51,6 +51,7 @@ export function writeDurably(
   }: { mode?: number; beforeReplacing?: () => void; onReplaced?: (() => void) | undefined } = {},
 ): void {
   const temporary = temporaryName(path);
+  letGo();
   try {
     const descriptor = withFolder(path, () => openNew(temporary, constants.O_WRONLY, mode));
     try {
@@ -75,6 +76,7 @@ export function writeDurably(
  */
 export function keepCopy(path: string, copy: string): void {
   const temporary = temporaryName(copy);
+  letGoLater(copy);
   try {
     linkSync(path, temporary);
     replace(temporary, copy);
@@ -85,6 +87,30 @@ export function keepCopy(path: string, copy: string): void {
     const content = readBytes(path);
     if (content !== null) writeDurably(copy, content);
   }
+}
+
+/**
+ * To free what a file holds takes the system as long as all else that its replacement takes. It does so when the last
+ * name and the last descriptor are gone: with a descriptor that is closed when this process has turned to other things,
+ * nobody waits for it. Before the next write at the latest, though, for on a full disk that may need its room. Windows
+ * replaces no file that is open.
+ */
+function letGoLater(path: string): void {
+  if (process.platform === 'win32') return;
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    held.add(descriptor);
+    setImmediate(letGo);
+  } catch {
+    // There is none, or it is freed at once.
+  }
+}
+
+const held = new Set<number>();
+
+function letGo(): void {
+  for (const descriptor of held) closeSync(descriptor);
+  held.clear();
 }
 
 /**
@@ -109,6 +135,7 @@ export function setAside(path: string, aside: string): void {
  * @param durable whether to return only when a loss of power can't undo it
  */
 export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
+  letGo();
   try {
     const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
     try {

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { appendDurably, keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/file.ts';
@@ -137,6 +138,25 @@ describe('keepCopy', () => {
     keepCopy(path, copy);
     expect(readFileSync(copy, 'utf8')).toBe('one');
     expect(readdirSync(join(copy, '..'))).toEqual(['copy']);
+  });
+
+  it.skipIf(!isLinuxRoot).each([
+    ['a file', (path: string, text: string) => writeDurably(path, text)],
+    ['lines', (path: string, text: string) => appendDurably(`${path}.lines`, text)],
+  ])('keeps no room from %s that is written after it', async (_, write) => {
+    const path = join(disk('128k'), 'file');
+    const text = `${'x'.repeat(16_000)}\n`;
+    const replace = () => writeDurably(path, text, { beforeReplacing: () => keepCopy(path, `${path}.bak`) });
+    const room = () => statfsSync(join(path, '..')).bavail * statfsSync(join(path, '..')).bsize;
+    writeDurably(path, text);
+    replace();
+    const free = room();
+    replace();
+    await setImmediate();
+    expect(room()).toBe(free);
+    replace();
+    writeFileSync(`${path}.filler`, Buffer.alloc(room()));
+    expect(() => write(path, text)).not.toThrow();
   });
 });
 

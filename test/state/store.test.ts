@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { appendHistory, historyPath } from '../../src/state/history.ts';
@@ -272,6 +273,8 @@ describe('StorageError', () => {
         writeFileSync(filler, '');
         updateState((state) => ({ ...state, round: left, filling: 'x'.repeat(10_000) }));
         const before = file(outputs);
+        // Until then the copy before the last holds its room.
+        await setImmediate();
         const { bavail, bsize } = statfsSync(outputs);
         writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
         let expected = before;
