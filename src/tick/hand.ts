@@ -6,7 +6,8 @@ import type { RunRecord } from '../state/schema.ts';
 import { adoptRun } from './adopt.ts';
 import { noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { runOrders } from './order.ts';
+import { makeLaunchers } from './launcher.ts';
+import { prepareFor, runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
 import { record, type Session } from './session.ts';
@@ -44,6 +45,7 @@ export async function runByHand(
   const needed = 'runs' in preview ? preview.runs.map(({ group }) => group.lane) : [laneOf(request.group, config)];
   const due = [...new Set(needed)];
   let taken: Lanes | undefined;
+  const launchers = makeLaunchers();
   try {
     const lanes = await takeLanes({ due, left: [] }, looking, wait);
     taken = lanes;
@@ -77,7 +79,10 @@ export async function runByHand(
       reason: 'by-hand',
       because: 'by hand',
     }));
-    const runs = await runOrders(orders, lanes, session, {
+    const scripts = orders[0]?.group.scripts ?? [];
+    const first = orders[0]?.only === undefined ? scripts[0] : scripts.find(({ name }) => name === only);
+    await prepareFor(first, session, launchers);
+    const runs = await runOrders(orders, lanes, session, launchers, {
       onSkip: () => undefined,
       onEnd: async () => undefined,
     });
@@ -86,6 +91,7 @@ export async function runByHand(
     return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };
   } finally {
     requests.close();
+    await launchers.close();
     taken?.releaseAll();
   }
 }

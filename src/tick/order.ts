@@ -1,9 +1,9 @@
-import type { Group } from '../config/config.ts';
+import type { Group, Script } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { Lanes } from './lane.ts';
-import { type Launchers, makeLaunchers } from './launcher.ts';
-import { type RunOrder, runGroup } from './run.ts';
+import type { Launchers } from './launcher.ts';
+import { type RunOrder, runGroup, type StartedRun } from './run.ts';
 import type { Session } from './session.ts';
 import { ownEnvironmentOf } from './start.ts';
 
@@ -22,31 +22,18 @@ export interface Client {
  * can't be written.
  *
  * @param orders each after those that it has to wait for
+ * @param launchers are closed when all is done
+ * @param begun the start of the first of them, where that is on the disk already
  */
 export async function runOrders(
   orders: readonly RunOrder[],
   lanes: Lanes,
   session: Session,
-  { onSkip, onEnd }: Client,
-): Promise<ReadonlyMap<string, RunRecord>> {
-  const launchers = makeLaunchers();
-  try {
-    // While the first launcher gets ready, the log does.
-    prepareLauncher(orders, session, launchers);
-    await session.teller.open();
-    return await carryOut(orders, lanes, session, launchers, { onSkip, onEnd });
-  } finally {
-    await launchers.close();
-  }
-}
-
-async function carryOut(
-  orders: readonly RunOrder[],
-  lanes: Lanes,
-  session: Session,
   launchers: Launchers,
   { onSkip, onEnd }: Client,
+  begun?: StartedRun,
 ): Promise<ReadonlyMap<string, RunRecord>> {
+  await session.teller.open();
   const runs = new Map<string, RunRecord>();
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();
@@ -71,14 +58,16 @@ async function carryOut(
     const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
     // Also where one of them fails: what runs in the lane has to end before the lane is free.
     const end = Promise.allSettled(gates).then(async () => {
-      if (session.stop.aborted || failed.signal.aborted || session.isAskedToEnd()) return;
+      const started = order === orders[0] ? begun : undefined;
+      const isOver = () => session.stop.aborted || failed.signal.aborted || session.isAskedToEnd();
+      if (started === undefined && isOver()) return;
       const [first, ...rest] = findBlockers(order);
       if (first !== undefined) {
         skipped.add(group.name);
         onSkip(order, [first, ...rest]);
         return;
       }
-      const ended = await runGroup(order, session, launchers, failed.signal);
+      const ended = await runGroup(order, session, launchers, failed.signal, started);
       if (ended === null) return;
       runs.set(group.name, ended.run);
       records.push(ended.recorded);
@@ -105,13 +94,15 @@ async function carryOut(
   return runs;
 }
 
-/** Has the launcher of the first script started. */
-function prepareLauncher([order]: readonly RunOrder[], { config }: Session, launchers: Launchers): void {
-  const { scripts = [] } = order?.group ?? {};
-  const script = order?.only === undefined ? scripts[0] : scripts.find(({ name }) => name === order.only);
+/**
+ * Has the launcher of a script started, and opens the central log while that gets ready. Throws a StorageError where the
+ * log can't be opened.
+ */
+export async function prepareFor(script: Script | undefined, session: Session, launchers: Launchers): Promise<void> {
   if (script !== undefined && process.platform !== 'win32') {
-    launchers.prepare(script.cwd, ownEnvironmentOf({ script, ...config }));
+    launchers.prepare(script.cwd, ownEnvironmentOf({ script, ...session.config }));
   }
+  await session.teller.open();
 }
 
 /** The ends of those that a group comes after: a group that does not run passes its order on. */

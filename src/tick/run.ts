@@ -10,7 +10,7 @@ import { filesOf, forgetEvidence } from './evidence.ts';
 import type { Launchers } from './launcher.ts';
 import { identifySelf } from './process.ts';
 import { longestDuration, runScript, type ScriptEvent } from './script.ts';
-import { compactInstant, record, recordSoon, type Session } from './session.ts';
+import { type Change, compactInstant, record, recordSoon, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
 export interface RunOrder {
@@ -36,15 +36,17 @@ export interface EndedRun {
  * where the beat turns out to be consumed already, by a command that changed the state since the plan was made.
  *
  * @param halt when aborted, no further script starts; the one that runs is left to end by itself
+ * @param begun the start of the run, where that is on the disk already
  */
 export async function runGroup(
   order: RunOrder,
   session: Session,
   launchers: Launchers,
-  halt?: AbortSignal,
+  halt: AbortSignal,
+  begun?: StartedRun,
 ): Promise<EndedRun | null> {
   const { group } = order;
-  const run = startRecord(order, session);
+  const run = begun ?? startRecord(order, session);
   if (run === null) return null;
   session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
 
@@ -61,7 +63,7 @@ export async function runGroup(
       if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
       continue;
     }
-    if (session.stop.aborted || halt?.aborted || session.isAskedToEnd()) {
+    if (session.stop.aborted || halt.aborted || session.isAskedToEnd()) {
       complete = false;
       break;
     }
@@ -99,7 +101,8 @@ export async function runGroup(
   return { run: finished, recorded };
 }
 
-interface StartedRun {
+/** A run whose start is recorded. */
+export interface StartedRun {
   readonly lease: Lease;
   readonly startedAt: string;
   /** How long the parts of it before this one took, ms. */
@@ -108,77 +111,85 @@ interface StartedRun {
   readonly finished: readonly ScriptRecord[];
 }
 
-/** Consumes the beat and records the lease, in one write. */
+/** Consumes the beat and records the lease, in one write. Null where the beat is consumed already. */
 function startRecord(order: RunOrder, session: Session): StartedRun | null {
-  const { group, reason } = order;
-  const again = reason === 'resume-interrupted' || reason === 'retry-due';
   let started: StartedRun | null = null;
   record(session, (state) => {
-    const before = entryOf(state, group.name) ?? {};
-    const consumed = consumedBeat(before);
-    if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return { state, lines: [] };
-    const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
-    const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
-    const startedAt = new Date().toISOString();
-    const runId = resumed?.id ?? makeRunId();
-    const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
-    const isLeft = new Set(finished.map(({ name }) => name));
-    const first = group.scripts.find(({ name }) =>
-      order.only === undefined ? !isLeft.has(name) : name === order.only,
-    );
-    const lease: Lease = {
-      group: group.name,
-      runId,
-      beat: order.beat === null ? null : isoOf(order.beat),
-      missedBeats: resumed?.missedBeats ?? order.missedBeats,
-      tick: session.tick,
-      pid: process.pid,
-      processStartedAt: identifySelf()?.startedAt ?? null,
-      boot: identifySelf()?.boot ?? null,
-      since: startedAt,
-      until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
-      folder,
-      runStartedAt: resumed?.startedAt ?? startedAt,
-      spentMs: resumed?.durationMs ?? 0,
-      ...(order.only === undefined ? {} : { counts: false }),
-      ...positionOf(first, finished, group),
-    };
-    started = { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished };
-    makeFolder(join(session.config.outputs, folder));
-    // What the script that was cut off left says nothing about the try that comes.
-    if (resumed != null && first !== undefined) {
-      forgetEvidence(filesOf(join(session.config.outputs, folder), group.scripts.indexOf(first) + 1, first.name));
-    }
-    const { held, ...entry } = startRun(before, order.beat, again);
-    const counts = order.only === undefined;
-    const lines = [
-      ...(held == null || !counts
-        ? []
-        : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
-      {
-        at: startedAt,
-        type: 'run-start' as const,
-        tick: session.tick,
-        group: group.name,
-        lane: group.lane,
-        run: runId,
-        beat: lease.beat ?? null,
-        missedBeats: lease.missedBeats ?? 0,
-        reason,
-        ...(counts ? { entry } : {}),
-        lease,
-      },
-    ];
-    return {
-      state: {
-        ...state,
-        groups: counts ? { ...state.groups, [group.name]: entry } : (state.groups ?? {}),
-        leases: { ...state.leases, [group.lane]: lease },
-      },
-      lines,
-    };
+    const begun = beginRun(order, state, session);
+    started = begun?.run ?? null;
+    return begun?.change ?? { state, lines: [] };
   });
   return started;
+}
+
+/**
+ * What the start of a run changes: its beat is consumed, its lease recorded. Makes the run's folder. Null where the beat
+ * is consumed already. Throws a StorageError where there can be no folder.
+ */
+export function beginRun(
+  order: Omit<RunOrder, 'because'>,
+  state: State,
+  session: Session,
+): { readonly change: Change; readonly run: StartedRun } | null {
+  const { group, reason } = order;
+  const again = reason === 'resume-interrupted' || reason === 'retry-due';
+  const before = entryOf(state, group.name) ?? {};
+  const consumed = consumedBeat(before);
+  if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return null;
+  const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
+  const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
+  const startedAt = new Date().toISOString();
+  const runId = resumed?.id ?? makeRunId();
+  const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
+  const isLeft = new Set(finished.map(({ name }) => name));
+  const first = group.scripts.find(({ name }) => (order.only === undefined ? !isLeft.has(name) : name === order.only));
+  const lease: Lease = {
+    group: group.name,
+    runId,
+    beat: order.beat === null ? null : isoOf(order.beat),
+    missedBeats: resumed?.missedBeats ?? order.missedBeats,
+    tick: session.tick,
+    pid: process.pid,
+    processStartedAt: identifySelf()?.startedAt ?? null,
+    boot: identifySelf()?.boot ?? null,
+    since: startedAt,
+    until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
+    folder,
+    runStartedAt: resumed?.startedAt ?? startedAt,
+    spentMs: resumed?.durationMs ?? 0,
+    ...(order.only === undefined ? {} : { counts: false }),
+    ...positionOf(first, finished, group),
+  };
+  makeFolder(join(session.config.outputs, folder));
+  // What the script that was cut off left says nothing about the try that comes.
+  if (resumed != null && first !== undefined) {
+    forgetEvidence(filesOf(join(session.config.outputs, folder), group.scripts.indexOf(first) + 1, first.name));
+  }
+  const { held, ...entry } = startRun(before, order.beat, again);
+  const counts = order.only === undefined;
+  const lines = [
+    ...(held == null || !counts
+      ? []
+      : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
+    {
+      at: startedAt,
+      type: 'run-start' as const,
+      tick: session.tick,
+      group: group.name,
+      lane: group.lane,
+      run: runId,
+      beat: lease.beat ?? null,
+      missedBeats: lease.missedBeats ?? 0,
+      reason,
+      ...(counts ? { entry } : {}),
+      lease,
+    },
+  ];
+  const groups = counts ? { ...state.groups, [group.name]: entry } : (state.groups ?? {});
+  return {
+    change: { state: { ...state, groups, leases: { ...state.leases, [group.lane]: lease } }, lines },
+    run: { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished },
+  };
 }
 
 /**

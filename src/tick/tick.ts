@@ -1,4 +1,5 @@
 import type { Config, Group } from '../config/config.ts';
+import { StorageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
@@ -9,10 +10,11 @@ import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
 import { noteHold, noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { runOrders } from './order.ts';
+import { type Launchers, makeLaunchers } from './launcher.ts';
+import { type Client, prepareFor, runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
-import type { RunOrder } from './run.ts';
+import { beginRun, type RunOrder, type StartedRun } from './run.ts';
 import { type Change, makeTickId, readAwake, record, recordSoon, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
@@ -50,29 +52,33 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
   const clock = readMonotonic();
   const first = order.readNow();
   const tick = makeTickId(first);
-  const { config, store, teller } = order;
+  const { config, teller } = order;
   const requests = listenForRequests(config.outputs, tick, order.stop);
   const looking: Session = { ...order, tick, now: first, stop: requests.stop, isAskedToEnd: requests.isAsked };
+  const launchers = makeLaunchers();
   let held: Lanes | undefined;
   try {
-    const lanes = await takeLanes(lanesWithWork(config, store.readState().state, first), looking, order.wait);
+    let outlook = lookOut(looking);
+    const lanes = await takeLanes(lanesWithWork(outlook, config), looking, order.wait);
     held = lanes;
     const adopted = await adoptRuns(lanes, looking);
     // Waiting for a lane or for an orphan takes time, in which others went on: the instant that rules is read after it.
     const now = lanes.waited || adopted.size > 0 ? order.readNow() : first;
     const session: Session = { ...looking, now };
     if (now !== first) {
-      for (const lane of lanes.extend(lanesWithWork(config, store.readState().state, now).due))
-        await adoptRun(lane, session);
+      outlook = lookOut(session);
+      for (const lane of lanes.extend(lanesWithWork(outlook, config).due)) await adoptRun(lane, session);
     }
 
-    const plan = recordPlan(lanes, adopted, clock, session);
+    const course: Course = { session, lanes, launchers, adopted, clock };
+    const recorded = recordPlan(outlook, await getReady(outlook, course), course);
+    const { plan } = recorded;
     const laneOf = new Map(config.groups.map(({ name, lane }) => [name, lane]));
     const running = plan.decisions.filter(({ decision }) => decision === 'run').map(({ group }) => laneOf.get(group));
     for (const lane of lanes.taken()) if (!running.includes(lane)) lanes.release(lane);
     if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, session) };
 
-    const carried = await runPlan(plan, adopted, lanes, clock, session);
+    const carried = await runPlan(recorded, course);
     pruneOutputs(carried.runs, session);
     teller.check();
     const entries = new Map(config.groups.map(({ name }) => [name, entryOf(carried.state, name) ?? {}]));
@@ -80,6 +86,7 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
     return { plan: { ...plan, ...explainable(plan, decisions, entries) }, runs, outcome };
   } finally {
     requests.close();
+    await launchers.close();
     held?.releaseAll();
   }
 }
@@ -106,34 +113,95 @@ function explainable(plan: Plan, decisions: readonly Decision[], entries: Readon
   return { decisions, entries: new Map(known) };
 }
 
+/** What all of one tick works with once its lanes are taken. */
+interface Course {
+  readonly session: Session;
+  readonly lanes: Lanes;
+  readonly launchers: Launchers;
+  /** The runs of dead ticks that this one has settled, by group. */
+  readonly adopted: ReadonlyMap<string, RunRecord>;
+  /** When the tick began, by the monotonic clock, ms. */
+  readonly clock: number;
+}
+
+/** What a tick would do, by the state as it is and if no lane were held. */
+interface Outlook {
+  readonly state: State;
+  readonly plan: Plan;
+}
+
+function lookOut({ config, store, now }: Session): Outlook {
+  const { state } = store.readState();
+  return { state, plan: planTick(config, state, now) };
+}
+
 /** The lanes in which a group is due, and those in which only a run was left, by a tick that may be no more. */
-function lanesWithWork(config: Config, state: State, now: number): { due: string[]; left: string[] } {
+function lanesWithWork({ state, plan: { decisions } }: Outlook, config: Config): { due: string[]; left: string[] } {
   const laneOf = new Map(config.groups.map((group) => [group.name, group.lane]));
-  const { decisions } = planTick(config, state, now);
   const isDue = ({ decision }: Decision) => decision === 'run' || decision === 'skip' || decision === 'expire';
   const due = new Set(decisions.filter(isDue).map(({ group }) => laneOf.get(group) as string));
   return { due: [...due], left: Object.keys(state.leases ?? {}).filter((lane) => !due.has(lane)) };
 }
 
 /**
- * Plans on the state as it is on disk, and writes what the plan itself changes in one step under the state's lock. Where
- * nothing runs, the tick's end is part of it.
+ * Prepares for the first run, if there is to be one, before the plan is recorded: then both go to the disk in one write.
+ * Answers whether a run may begin. Where the log can't be opened that is so once the plan is recorded, which it has to
+ * be all the same.
  */
-function recordPlan(lanes: Lanes, adopted: ReadonlyMap<string, RunRecord>, clock: number, session: Session): Plan {
-  const { config, now, tick } = session;
-  let plan: Plan | undefined;
+async function getReady(outlook: Outlook, { lanes, session, launchers }: Course): Promise<boolean> {
+  const first = outlook.plan.decisions.find(({ decision }) => decision === 'run');
+  const group = first && session.config.groups[first.place];
+  if (group === undefined || !lanes.taken().includes(group.lane)) return false;
+  return prepareFor(group.scripts[0], session, launchers).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A plan that is recorded. */
+interface Recorded {
+  readonly plan: Plan;
+  /** The start of the first of its runs, where that is recorded as well. */
+  readonly begun: StartedRun | undefined;
+}
+
+/**
+ * Plans on the state as it is on disk, and writes what the plan itself changes in one step under the state's lock; and
+ * the start of its first run with that, or the tick's end where nothing runs.
+ */
+function recordPlan(outlook: Outlook, isReady: boolean, { session, lanes, adopted, clock }: Course): Recorded {
+  const { config, now, tick, stop, isAskedToEnd } = session;
+  let recorded: Recorded | undefined;
   record(session, (state) => {
-    plan = planTick(config, state, now, lanes.held(config, state));
+    const held = lanes.held(config, state);
+    const plan = state === outlook.state && held.size === 0 ? outlook.plan : planTick(config, state, now, held);
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now) };
     const planned = applyPlan({ ...state, lastTick }, plan, tick);
-    if (plan.decisions.some(({ decision }) => decision === 'run')) return planned;
-    const outcome = judgeTick(plan, adopted, session);
-    const ended = endTick(planned.state, plan.decisions, adopted, outcome, clock, tick);
-    return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
+    const first = plan.decisions.find(({ decision }) => decision === 'run');
+    if (first === undefined) {
+      recorded = { plan, begun: undefined };
+      const outcome = judgeTick(plan, adopted, session);
+      const ended = endTick(planned.state, plan.decisions, adopted, outcome, clock, tick);
+      return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
+    }
+    const mayBegin = isReady && !stop.aborted && !isAskedToEnd();
+    const begun = mayBegin ? tryToBegin(first, planned.state, session) : null;
+    recorded = { plan, begun: begun?.run };
+    return begun === null ? planned : { state: begun.change.state, lines: [...planned.lines, ...begun.change.lines] };
   });
-  if (plan === undefined) throw new Error('the state was not planned on');
-  tellPlan(plan, session);
-  return plan;
+  if (recorded === undefined) throw new Error('the state was not planned on');
+  tellPlan(recorded.plan, session);
+  return recorded;
+}
+
+/** Null where the run can't begin: why that is comes up when it is tried again, and the plan is recorded by then. */
+function tryToBegin(decision: Decision, state: State, session: Session): ReturnType<typeof beginRun> {
+  try {
+    return beginRun({ ...decision, group: session.config.groups[decision.place] as Group }, state, session);
+  } catch (error) {
+    if (error instanceof StorageError) return null;
+    throw error;
+  }
 }
 
 /** What a plan itself changes: first sight, edited schedules, resets, expired beats, holds. */
@@ -189,13 +257,8 @@ function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
 }
 
 /** Runs what the plan says, and records the tick's end together with that of the last run. */
-async function runPlan(
-  plan: Plan,
-  adopted: ReadonlyMap<string, RunRecord>,
-  lanes: Lanes,
-  clock: number,
-  session: Session,
-): Promise<CarriedOut> {
+async function runPlan({ plan, begun }: Recorded, course: Course): Promise<CarriedOut> {
+  const { session, lanes, launchers, adopted, clock } = course;
   const { config } = session;
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   const explain = explainPlan(plan, config);
@@ -205,7 +268,7 @@ async function runPlan(
   });
   const skipped = new Map<string, Decision>();
   let carried: CarriedOut | undefined;
-  await runOrders(orders, lanes, session, {
+  const client: Client = {
     onSkip({ group }, blockers) {
       const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
       const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
@@ -223,7 +286,8 @@ async function runPlan(
       };
       return recordSoon(session, end, () => undefined);
     },
-  });
+  };
+  await runOrders(orders, lanes, session, launchers, client, begun);
   if (carried === undefined) throw new Error('the end of the tick was not recorded');
   return carried;
 }

@@ -624,20 +624,40 @@ describe('what can not be recorded', () => {
     expect(workspace.ledger()).toEqual([]);
   });
 
+  it('leaves the plan recorded: a folder for the first run that can not be made', async () => {
+    const workspace = workspaceOf({ g: shell(note('ran')) });
+    workspace.write('outputs/runs', 'a file');
+    const { code, stderr } = await workspace.rhythm();
+    expect([code, stderr]).toEqual([74, expect.stringContaining(join(workspace.outputs, 'runs'))]);
+    expect(workspace.ledger()).toEqual([]);
+    expect(workspace.history().map(({ type }) => type)).toEqual(['seen']);
+    expect(workspace.state().lastTick).toMatchObject({ id: expect.any(String) });
+    expect(workspace.state().groups?.g).not.toHaveProperty('lastBeat');
+  });
+
   it('a log that can not be written stops the tick before any script', async () => {
     const workspace = workspaceOf({ g: shell(note('ran')) });
     mkdirSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
     const { code, stderr } = await workspace.rhythm();
     expect([code, workspace.ledger()]).toEqual([74, []]);
     expect(stderr).toContain('master_scheduler.log');
+    expect(workspace.history().map(({ type }) => type)).toEqual(['seen']);
     rmSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
     expect((await workspace.tick()).groups[0]?.outcome).toBe('succeeded');
   });
 });
 
-describe('a network file system under the outputs', () => {
-  const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0;
+const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0;
 
+it.runIf(hasStrace)('the plan and the first start are one write, as are each end and what comes after it', () => {
+  const workspace = workspaceOf({ a: shell(note('a')), b: shell(note('b')), c: shell(note('c')) });
+  const trace = ['-f', '-qq', '-e', 'signal=none', '-e', 'trace=rename', process.execPath, program];
+  const { stderr } = spawnSync('strace', [...trace, '-C', workspace.folder], { encoding: 'utf8' });
+  expect(workspace.ledger()).toEqual(['a', 'b', 'c']);
+  expect(stderr.match(/master_scheduler_state\.json"\)/g)).toHaveLength(4);
+});
+
+describe('a network file system under the outputs', () => {
   it.runIf(hasStrace)('is warned of by each tick that has work, and by no other', async () => {
     const workspace = workspaceOf({ g: shell(note('ran')) });
     // The answer of statfs(2) is made to begin with NFS_SUPER_MAGIC, little-endian.
