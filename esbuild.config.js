@@ -55,18 +55,24 @@ const separate = {
   },
 };
 
-/** Modules of Node's that take milliseconds to load, and are loaded when something of theirs is first asked for. */
+/** Modules of Node's that take milliseconds to load, and are loaded when a function of theirs is first called. */
 const late = {
   name: 'late modules',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(child_process|crypto|fs\/promises)$/ }, ({ path, namespace }) =>
-      namespace === 'late' ? { path, external: true } : { path, namespace: 'late' },
-    );
+    onResolve({ filter: /^node:(child_process|crypto|fs\/promises)$/ }, ({ path, importer, namespace }) => {
+      // execa is loaded to start a process.
+      const isAtOnce = namespace === 'late' || /[\\/]node_modules[\\/]execa[\\/]/.test(importer);
+      return isAtOnce ? { path, external: true } : { path, namespace: 'late' };
+    });
     onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
-      const names = JSON.stringify(Object.keys(await import(path)).filter((name) => name !== 'default'));
-      const get = `() => require('${path}')[name]`;
-      const contents = `for (const name of ${names}) Object.defineProperty(exports, name, { enumerable: true, get: ${get} });`;
-      return { contents };
+      const all = Object.entries(await import(path)).filter(([name]) => /^[a-z]/.test(name) && name !== 'default');
+      const functions = all.filter(([, value]) => typeof value === 'function');
+      // Those that nobody imports the bundler leaves out.
+      const lines = functions.map(
+        ([name]) => `export const ${name} = (...args) => require('${path}').${name}(...args);`,
+      );
+      lines.push(`export default new Proxy({}, { get: (_, name) => require('${path}')[name] });`);
+      return { contents: lines.join('\n') };
     });
   },
 };
