@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Script } from 'node:vm';
-import { keepBytes, nameFor, readKeptBytes } from '../config/place.ts';
+import { borrowMemory, keepBytes, nameFor, readKeptBytes } from '../config/place.ts';
 import { requireLater } from '../require.ts';
 
 /*
@@ -32,7 +32,7 @@ export function loadPart(name: string): unknown {
   const known = loaded.get(name);
   if (known !== undefined) return known.exports;
   const file = join(import.meta.dirname, name);
-  const source = readFileSync(file, 'latin1');
+  const source = readSource(file);
   const seal = source.trimEnd().slice(-sealSize);
   const compiled = readKeptBytes(nameOf(file), seal);
   const script = new Script(source.startsWith(wrapper) ? source : `${wrapper}${source}\n})`, {
@@ -44,6 +44,17 @@ export function loadPart(name: string): unknown {
   script.runInThisContext()(module.exports, requireFromPart, module, file, dirname(file));
   loaded.set(name, module);
   return module.exports;
+}
+
+/** A file of ASCII. */
+function readSource(file: string): string {
+  const descriptor = openSync(file, 'r');
+  try {
+    const bytes = borrowMemory(fstatSync(descriptor).size);
+    return bytes.toString('latin1', 0, readSync(descriptor, bytes, 0, bytes.length, 0));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Whether a part was loaded of which nothing was kept. */

@@ -45,8 +45,8 @@ export function keep(name: string, text: string): string | null {
 }
 
 /**
- * Bytes that were kept under a name for a purpose, if they are whole. Null as with `readKept`, and where they were kept
- * for another purpose. Writes nothing.
+ * Bytes that were kept under a name for a purpose, if they are whole; good until memory is borrowed again. Null as with
+ * `readKept`, and where they were kept for another purpose. Writes nothing.
  */
 export function readKeptBytes(name: string, purpose: string): Buffer | null {
   const folder = findCacheFolder();
@@ -56,14 +56,13 @@ export function readKeptBytes(name: string, purpose: string): Buffer | null {
     file = openSync(join(folder, name), 'r');
     const begin = purpose.length + 1;
     const length = (fstatSync(file).size - begin) / 2;
-    const piece = Buffer.allocUnsafeSlow(pieceSize);
     if (readSync(file, piece, 0, begin, 0) !== begin || piece.toString('latin1', 0, begin) !== `${purpose}\n`)
       return null;
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = borrowMemory(length);
     if (readSync(file, bytes, 0, length, begin) !== length) return null;
-    // The second time they are read piece by piece: fresh memory takes longer to get than to fill.
+    // The second time they are read piece by piece.
     for (let place = 0; place < length; ) {
-      const read = readSync(file, piece, 0, Math.min(pieceSize, length - place), begin + length + place);
+      const read = readSync(file, piece, 0, Math.min(piece.length, length - place), begin + length + place);
       if (read === 0 || bytes.compare(piece, 0, read, place, place + read) !== 0) return null;
       place += read;
     }
@@ -75,7 +74,15 @@ export function readKeptBytes(name: string, purpose: string): Buffer | null {
   }
 }
 
-const pieceSize = 1 << 15;
+const piece = Buffer.allocUnsafeSlow(1 << 15);
+let memory = Buffer.alloc(0);
+
+/** So many bytes of memory, until it is borrowed again: what is fresh takes longer to get than to fill. */
+export function borrowMemory(size: number): Buffer {
+  // What nobody writes to the system does not give out.
+  if (size > memory.length) memory = Buffer.allocUnsafeSlow(Math.max(size, 1 << 20));
+  return memory.subarray(0, size);
+}
 
 /**
  * Keeps bytes for the next time, as `keep` does: twice, for to compare them takes a hundredth of what a sum takes. Tells
