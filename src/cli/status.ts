@@ -173,7 +173,7 @@ function follow(lease: Lease | null, config: Config): Pick<Activity, 'scriptStar
   const { folder, number } = folderOf(lease, config);
   const group = config.groups.find(({ name }) => name === lease.group);
   const script = group?.scripts.find(({ name }) => name === lease.script);
-  const secrets = secretsOf(config.redact, { ...process.env, ...script?.env });
+  const secrets = secretsOf(config.redact, process.env, script?.env ?? {});
   return {
     scriptStartedAt: readEvidence(folder, number, lease.script).startedAt,
     lastLine: readLastLine(filesOf(folder, number, lease.script).log, secrets),

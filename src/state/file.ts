@@ -55,7 +55,7 @@ export function writeDurably(
   try {
     const descriptor = withFolder(path, () => openNew(temporary, constants.O_WRONLY, mode));
     try {
-      writeWhole(descriptor, Buffer.from(content));
+      writeWhole(descriptor, typeof content === 'string' ? Buffer.from(content) : content);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);

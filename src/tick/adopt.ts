@@ -51,7 +51,7 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
     if (existsSync(files.log)) {
       const marks = marksOfScript(lease, finding.evidence);
       const isStillWritten = living().some(({ pid }) => carries(pid, marks));
-      await sealOutput(files.log, secretsOf(config.redact, { ...process.env, ...script?.env }), isStillWritten);
+      await sealOutput(files.log, secretsOf(config.redact, process.env, script?.env ?? {}), isStillWritten);
     }
   }
   const run = settleRun(lease, group, finding);

@@ -9,20 +9,22 @@ const isWindows = process.platform === 'win32';
 
 /**
  * Looks, before anything is spawned, for what a script needs: its folder, its file, its interpreter or program (on the
- * PATH of `environment`, which is the script's own). As root it refuses a script file that others could have written,
+ * PATH of its environment). As root it refuses a script file that others could have written,
  * as sudo and cron refuse theirs. Reads only; what stands in the way is data, not an exception.
+ *
+ * @param environments of a name that several of them have, the last one's value counts
  */
-export function findProgram(script: Script, workspace: string, environment: NodeJS.ProcessEnv): Program {
+export function findProgram(script: Script, workspace: string, ...environments: readonly NodeJS.ProcessEnv[]): Program {
   const obstacle = obstacleAtFolder(script, workspace) ?? obstacleAtFile(script, workspace);
   if (obstacle !== null) return { obstacle };
   const [name = ''] = script.argv;
-  const path = locate(name, script.cwd, environment);
+  const path = locate(name, script.cwd, environments);
   if (path === null) {
     const remedy = script.file === null ? 'correct the command' : "install it or set the configuration's interpreters";
     return {
       obstacle: hasFolder(name)
         ? `${name} does not exist or may not be executed: ${remedy}`
-        : `${name} was not found on the PATH (${variable(environment, 'PATH') ?? 'which is not set'}): ${remedy}`,
+        : `${name} was not found on the PATH (${variable(environments, 'PATH') ?? 'which is not set'}): ${remedy}`,
     };
   }
   const missing = isWindows ? null : missingInterpreter(path);
@@ -59,10 +61,10 @@ function obstacleAtFile(script: Script, workspace: string): string | null {
 }
 
 /** The path of a program as execvp(3) finds it (and on Windows cmd, by PATHEXT); null where there is none. */
-function locate(name: string, cwd: string, environment: NodeJS.ProcessEnv): string | null {
-  const endings = isWindows ? ['', ...(variable(environment, 'PATHEXT') ?? '.COM;.EXE;.BAT;.CMD').split(';')] : [''];
+function locate(name: string, cwd: string, environments: readonly NodeJS.ProcessEnv[]): string | null {
+  const endings = isWindows ? ['', ...(variable(environments, 'PATHEXT') ?? '.COM;.EXE;.BAT;.CMD').split(';')] : [''];
   // An empty entry stands for the current folder; without a PATH, execvp looks here.
-  const entries = (variable(environment, 'PATH') ?? (isWindows ? '' : '/usr/bin:/bin')).split(delimiter);
+  const entries = (variable(environments, 'PATH') ?? (isWindows ? '' : '/usr/bin:/bin')).split(delimiter);
   const folders = hasFolder(name) ? [''] : isWindows ? ['', ...entries] : entries;
   if (name === '') return null;
   for (const folder of folders) {
@@ -93,9 +95,13 @@ function missingInterpreter(path: string): string | null {
 }
 
 /** Names of variables do not tell upper from lower case on Windows. */
-function variable(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const key = isWindows ? Object.keys(environment).find((key) => key.toUpperCase() === name) : name;
-  return key === undefined ? undefined : environment[key];
+function variable(environments: readonly NodeJS.ProcessEnv[], name: string): string | undefined {
+  for (const environment of environments.toReversed()) {
+    const key = isWindows ? Object.keys(environment).find((key) => key.toUpperCase() === name) : name;
+    const value = key === undefined ? undefined : environment[key];
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 function hasFolder(name: string): boolean {

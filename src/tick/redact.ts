@@ -15,9 +15,11 @@ const mark = Buffer.from(redacted);
 /**
  * What must not appear: the values of the named variables, whatever their length, and of a value of several lines each
  * line of eight characters or more, since a log shows line by line. Empty and missing ones are left out.
+ *
+ * @param environments of a name that several of them have, the last one's value counts
  */
-export function secretsOf(names: readonly string[], environment: NodeJS.ProcessEnv): string[] {
-  const values = names.flatMap((name) => (Object.hasOwn(environment, name) ? (environment[name] ?? '') : ''));
+export function secretsOf(names: readonly string[], ...environments: readonly NodeJS.ProcessEnv[]): string[] {
+  const values = names.map((name) => environments.findLast((one) => Object.hasOwn(one, name))?.[name] ?? '');
   const lines = values.flatMap((value) => value.split(/[\r\n]+/).filter((line) => line.length >= 8));
   return [...new Set([...values, ...lines])].filter((value) => value !== '');
 }

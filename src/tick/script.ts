@@ -10,7 +10,7 @@ import { identify } from './process.ts';
 import { findProgram } from './program.ts';
 import { secretsOf } from './redact.ts';
 import { removeRemark } from './remark.ts';
-import { environmentOf, startAttempt } from './start.ts';
+import { environmentsOf, startAttempt } from './start.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
 /** One script to be run, with all that it has to know. */
@@ -76,7 +76,7 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { ta
   const startedAt = new Date().toISOString();
   const clock = readMonotonic();
   const files = filesOf(order.folder, order.number, script.name);
-  const environment = environmentOf(order, 1);
+  const environments = environmentsOf(order, 1);
   const record = (attempts: number, last: Ending, tail: string[] = []) => ({
     name: script.name,
     outcome: last.outcome,
@@ -92,10 +92,10 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { ta
   });
   const unstarted = { exitCode: null, signal: null };
   if (stop.aborted) return record(0, { ...unstarted, outcome: 'interrupted', message: 'the tick was told to stop' });
-  const program = findProgram(script, order.workspace, environment);
+  const program = findProgram(script, order.workspace, ...environments);
   if ('obstacle' in program) return record(0, { ...unstarted, outcome: 'failed', message: program.obstacle });
 
-  const secrets = secretsOf(order.redact, environment);
+  const secrets = secretsOf(order.redact, ...environments);
   const output = openOutput(files.log);
   let ran: Awaited<ReturnType<typeof runAttempts>>;
   try {

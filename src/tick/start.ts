@@ -122,7 +122,7 @@ async function startAlone(
   beginEvidence(files, attempt, null, Date.now());
   const subprocess = execa(path, order.script.argv.slice(1), {
     cwd: order.script.cwd,
-    env: environmentOf(order, attempt),
+    env: Object.assign({}, ...environmentsOf(order, attempt)),
     extendEnv: false,
     stdio: ['ignore', descriptor, descriptor],
     buffer: false,
@@ -163,9 +163,9 @@ function variablesOf(order: ScriptOrder, attempt: number): Record<string, string
   };
 }
 
-/** All that an attempt has in its environment. */
-export function environmentOf(order: ScriptOrder, attempt: number): NodeJS.ProcessEnv {
-  return { ...order.launchers.environment, ...ownEnvironmentOf(order), ...variablesOf(order, attempt) };
+/** What an attempt has in its environment, part by part: of a name that several of them have, the last one counts. */
+export function environmentsOf(order: ScriptOrder, attempt: number): readonly NodeJS.ProcessEnv[] {
+  return [order.launchers.environment, ownEnvironmentOf(order), variablesOf(order, attempt)];
 }
 
 /** What a script is told beyond the tick's environment and what tells of it alone: so a launcher serves for several. */

@@ -49,10 +49,9 @@ export function makeTeller(config: Config, environment: NodeJS.ProcessEnv, watch
   const open = async () => {
     if (log === undefined) {
       const [{ openLog }, { secretsOf }] = await Promise.all([import('../log/log.ts'), import('./redact.ts')]);
-      const environments = config.groups.flatMap(({ scripts }) =>
-        scripts.map(({ env }) => ({ ...environment, ...env })),
+      const secrets = config.groups.flatMap(({ scripts }) =>
+        scripts.flatMap(({ env }) => secretsOf(config.redact, environment, env)),
       );
-      const secrets = environments.flatMap((variables) => secretsOf(config.redact, variables));
       log = await openLog({ ...config.log, file: logPath(config.outputs), secrets: [...new Set(secrets)] });
     }
     for (const event of waiting.splice(0)) write(event, log);

@@ -45,6 +45,13 @@ describe('redaction', () => {
     ]);
   });
 
+  it('are those of the last environment that has them', () => {
+    expect(secretsOf(['A', 'B', 'C'], { A: 'one', B: 'two', C: 'three' }, { B: 'four' }, { C: '' })).toEqual([
+      'one',
+      'four',
+    ]);
+  });
+
   test.each([
     ['no secret here', ['secret!'], 'no secret here'],
     ['secret', ['secret'], '[redacted]'],
