@@ -13,6 +13,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statfsSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -51,7 +52,6 @@ export function writeDurably(
   }: { mode?: number; beforeReplacing?: () => void; onReplaced?: (() => void) | undefined } = {},
 ): void {
   const temporary = temporaryName(path);
-  letGo();
   try {
     const descriptor = withFolder(path, () => openNew(temporary, constants.O_WRONLY, mode));
     try {
@@ -92,26 +92,28 @@ export function keepCopy(path: string, copy: string): void {
 /**
  * To free what a file holds takes the system as long as all else that its replacement takes. It does so when the last
  * name and the last descriptor are gone: with a descriptor that is closed when this process has turned to other things,
- * nobody waits for it. Before the next write at the latest, though, for on a full disk that may need its room. Windows
- * replaces no file that is open.
+ * nobody waits for it. A disk that has little room gets it back at once. Windows replaces no file that is open.
  */
 function letGoLater(path: string): void {
   if (process.platform === 'win32') return;
   try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    if (bavail * bsize < ampleRoom) return;
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-    held.add(descriptor);
-    setImmediate(letGo);
+    setImmediate(() => {
+      try {
+        closeSync(descriptor);
+      } catch {
+        // Nothing was written by it, so nothing that matters to it can fail.
+      }
+    });
   } catch {
     // There is none, or it is freed at once.
   }
 }
 
-const held = new Set<number>();
-
-function letGo(): void {
-  for (const descriptor of held) closeSync(descriptor);
-  held.clear();
-}
+/** Bytes: more than what is held could fill up. */
+const ampleRoom = 1 << 28;
 
 /**
  * Gives a file that is about to be replaced a second name, under which its content stays. Where the file system has no
@@ -135,7 +137,6 @@ export function setAside(path: string, aside: string): void {
  * @param durable whether to return only when a loss of power can't undo it
  */
 export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
-  letGo();
   try {
     const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
     try {

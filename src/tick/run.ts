@@ -9,7 +9,7 @@ import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type Sta
 import { filesOf, forgetEvidence } from './evidence.ts';
 import type { Launchers } from './launcher.ts';
 import { identifySelf } from './process.ts';
-import { longestDuration, runScript, type ScriptEvent } from './script.ts';
+import { longestDuration, readyScript, type ScriptEvent } from './script.ts';
 import { type Change, compactInstant, record, recordSoon, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
@@ -69,9 +69,9 @@ export async function runGroup(
     }
     // No script starts that could not be told of.
     session.teller.check();
-    const start = () => runOneScript(script, index + 1, order, run.lease, session, launchers);
+    const ready = readyOneScript(script, index + 1, order, run.lease, session, launchers);
     const note = (onReplaced: () => void) => noteProgress(run.lease, script, scripts, group, session, onReplaced);
-    const ended = await (isFirst ? start() : startOnceNoted(note, start));
+    const ended = await (isFirst ? ready.start() : startOnceNoted(note, ready));
     isFirst = false;
     scripts.push(ended);
     if (stops(script, ended)) break;
@@ -161,9 +161,13 @@ export function beginRun(
     ...positionOf(first, finished, group),
   };
   makeFolder(join(session.config.outputs, folder));
-  // What the script that was cut off left says nothing about the try that comes.
+  // What the script that was cut off left says nothing about the try that comes; nor does what others left that were
+  // started after it when a loss of power undid the note of that.
   if (resumed != null && first !== undefined) {
-    forgetEvidence(filesOf(join(session.config.outputs, folder), group.scripts.indexOf(first) + 1, first.name));
+    for (const [index, { name }] of group.scripts.entries()) {
+      if (index < group.scripts.indexOf(first) || isLeft.has(name)) continue;
+      forgetEvidence(filesOf(join(session.config.outputs, folder), index + 1, name));
+    }
   }
   const { held, ...entry } = startRun(before, order.beat, again);
   const counts = order.only === undefined;
@@ -197,20 +201,24 @@ export function beginRun(
  * undo that note: in that case what such a loss leaves is the lease as it was before, and a script without an end. Throws
  * what kept the note from being written, when the script has ended if it was started.
  */
-async function startOnceNoted(
-  note: (onReplaced: () => void) => void,
-  start: () => Promise<ScriptRecord>,
-): Promise<ScriptRecord> {
+async function startOnceNoted(note: (onReplaced: () => void) => void, ready: ReadyOne): Promise<ScriptRecord> {
   let running: Promise<ScriptRecord> | undefined;
   try {
     note(() => {
-      running = start();
+      running = ready.start();
     });
   } catch (error) {
+    if (running === undefined) ready.cancel();
     await Promise.allSettled([running]);
     throw error;
   }
-  return running ?? start();
+  return running ?? ready.start();
+}
+
+interface ReadyOne {
+  /** Starts the script, at once, and tells of it. */
+  start(): Promise<ScriptRecord>;
+  cancel(): void;
 }
 
 /** Writes into the lease which script comes next, and what became of those before. */
@@ -282,17 +290,17 @@ function tellEnd(group: EndedGroup, run: RunRecord, session: Session): void {
   });
 }
 
-async function runOneScript(
+function readyOneScript(
   script: Script,
   number: number,
   { group }: RunOrder,
   lease: Lease,
   { config, stop, hurry, onLine, teller: { emit } }: Session,
   launchers: Launchers,
-): Promise<ScriptRecord> {
+): ReadyOne {
   const about = { group: group.name, script: script.name };
   const isLogged = config.log.output === 'all';
-  const { tail, ...ended } = await runScript({
+  const ready = readyScript({
     script,
     group: group.name,
     runId: lease.runId,
@@ -315,19 +323,25 @@ async function runOneScript(
       : {}),
     onEvent: (event) => emit({ ...about, ...nameScriptEvent(event) }),
   });
-  emit({
-    kind: 'script-ended',
-    ...about,
-    outcome: ended.outcome ?? 'failed',
-    durationMs: ended.durationMs ?? 0,
-    exitCode: ended.exitCode ?? null,
-    signal: ended.signal ?? null,
-    message: ended.message ?? null,
-    outputFile: ended.outputFile ?? null,
-    optional: script.optional,
-    tail: config.log.output === 'failed' ? tail : [],
-  });
-  return ended;
+  return {
+    async start() {
+      const { tail, ...ended } = await ready.start();
+      emit({
+        kind: 'script-ended',
+        ...about,
+        outcome: ended.outcome ?? 'failed',
+        durationMs: ended.durationMs ?? 0,
+        exitCode: ended.exitCode ?? null,
+        signal: ended.signal ?? null,
+        message: ended.message ?? null,
+        outputFile: ended.outputFile ?? null,
+        optional: script.optional,
+        tail: config.log.output === 'failed' ? tail : [],
+      });
+      return ended;
+    },
+    cancel: ready.cancel,
+  };
 }
 
 function nameScriptEvent(event: ScriptEvent) {

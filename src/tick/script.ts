@@ -10,7 +10,7 @@ import { identify } from './process.ts';
 import { findProgram } from './program.ts';
 import { secretsOf } from './redact.ts';
 import { removeRemark } from './remark.ts';
-import { environmentsOf, startAttempt } from './start.ts';
+import { environmentsOf, type Reservation, reserveLauncher, startAttempt } from './start.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
 /** One script to be run, with all that it has to know. */
@@ -71,7 +71,22 @@ const isPosix = process.platform !== 'win32';
  * failure, with `attempts: 0`; it is not retried, because waiting does not mend it. Throws a StorageError where its
  * output or its evidence can't be kept.
  */
-export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { tail: string[] }> {
+export function runScript(order: ScriptOrder): Promise<EndedScript> {
+  return readyScript(order).start();
+}
+
+export type EndedScript = ScriptRecord & { readonly tail: string[] };
+
+/** A script that is ready to be started. One of the two is to be called. */
+export interface ReadyScript {
+  /** As `runScript`. Nothing that it does before the script is started can take long. */
+  start(): Promise<EndedScript>;
+  /** Gives it up. */
+  cancel(): void;
+}
+
+/** Does for `runScript` what may take long before a script is started: looks for its program, and has a launcher ready. */
+export function readyScript(order: ScriptOrder): ReadyScript {
   const { script, stop } = order;
   const startedAt = new Date().toISOString();
   const clock = readMonotonic();
@@ -90,22 +105,35 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { ta
     message: last.message,
     tail,
   });
-  const unstarted = { exitCode: null, signal: null };
-  if (stop.aborted) return record(0, { ...unstarted, outcome: 'interrupted', message: 'the tick was told to stop' });
+  const remain = (outcome: 'interrupted' | 'failed', message: string): ReadyScript => ({
+    start: async () => record(0, { exitCode: null, signal: null, outcome, message }),
+    cancel: () => undefined,
+  });
+  if (stop.aborted) return remain('interrupted', 'the tick was told to stop');
   const program = findProgram(script, order.workspace, ...environments);
-  if ('obstacle' in program) return record(0, { ...unstarted, outcome: 'failed', message: program.obstacle });
+  if ('obstacle' in program) return remain('failed', program.obstacle);
 
   const secrets = secretsOf(order.redact, ...environments);
-  const output = openOutput(files.log);
-  let ran: Awaited<ReturnType<typeof runAttempts>>;
-  try {
-    ran = await runAttempts(order, program.path, files, output, secrets);
-  } finally {
-    closeOutput(output);
-  }
-  await sealOutput(files.log, secrets, ran.hasLeftBehind);
-  const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
-  return record(ran.attempts, ran.last, tail);
+  const first = reserveLauncher(order);
+  return {
+    async start() {
+      let ran: Awaited<ReturnType<typeof runAttempts>>;
+      try {
+        const output = openOutput(files.log);
+        try {
+          ran = await runAttempts(order, program.path, files, output, secrets, first);
+        } finally {
+          closeOutput(output);
+        }
+      } finally {
+        first.cancel();
+      }
+      await sealOutput(files.log, secrets, ran.hasLeftBehind);
+      const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
+      return record(ran.attempts, ran.last, tail);
+    },
+    cancel: first.cancel,
+  };
 }
 
 /**
@@ -135,6 +163,7 @@ async function runAttempts(
   files: ScriptFiles,
   output: Output,
   secrets: readonly string[],
+  first: Reservation,
 ): Promise<{ attempts: number; last: Ending; hasLeftBehind: boolean }> {
   const { script, stop } = order;
   let hasLeftBehind = false;
@@ -143,7 +172,7 @@ async function runAttempts(
   try {
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) separate(output, `attempt ${attempt}`);
-      const last = await runAttempt(order, attempt, path, files, output);
+      const last = await runAttempt(order, attempt, path, files, output, first);
       hasLeftBehind ||= last.hasLeftBehind;
       const isOver = last.outcome === 'succeeded' || last.outcome === 'interrupted' || attempt > script.retries;
       if (isOver) return { attempts: attempt, last, hasLeftBehind };
@@ -167,11 +196,12 @@ async function runAttempt(
   path: string,
   files: ScriptFiles,
   output: Output,
+  first: Reservation,
 ): Promise<Ending & { hasLeftBehind: boolean }> {
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
   const clock = readMonotonic();
-  const started = await startAttempt(order, attempt, path, files, output);
+  const started = await startAttempt(order, attempt, path, files, output, first);
   if ('obstacle' in started) {
     const message = `could not be started (${started.obstacle})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
@@ -197,6 +227,8 @@ async function runAttempt(
     return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
+  // A launcher that the signal meets when its script has ended would wait for another one.
+  void heard.then(started.notGone, () => undefined);
   if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
   const remaining = await endTree({ leader, marks, isRunning: started.isRunning }, script.killAfter, order.hurry);
   // A leader that hangs in the kernel is not waited for.

@@ -1,7 +1,7 @@
 import { StorageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { beginEvidence, type End, readEvidence, type ScriptFiles } from './evidence.ts';
-import { type LauncherEnd, notOpened } from './launcher.ts';
+import { type LauncherEnd, type Launchers, notOpened } from './launcher.ts';
 import type { Output } from './output.ts';
 import { type Listing, lastProcessId, listProcesses } from './process.ts';
 import type { ScriptOrder } from './script.ts';
@@ -36,6 +36,8 @@ export interface ScriptEnd extends End {
  * Starts an attempt of a script in a process group of its own, so that it and its children can be signalled together.
  * What kept it from being started is data. Throws a StorageError where its evidence can't be begun, and so does `ended`
  * where its output could not be opened: then nothing has been started.
+ *
+ * @param first a launcher that was reserved for it
  */
 export function startAttempt(
   order: ScriptOrder,
@@ -43,10 +45,41 @@ export function startAttempt(
   path: string,
   files: ScriptFiles,
   output: Output,
+  first: Reservation,
 ): Promise<Started | NotStarted> {
   return process.platform === 'win32'
     ? startAlone(order, attempt, path, files, output)
-    : startByLauncher(order, attempt, path, files);
+    : startByLauncher(order, attempt, path, files, first.use() ?? takeLauncher(order));
+}
+
+/** A launcher that is kept for a script until it is used, once, or given up. */
+export interface Reservation {
+  /** Null where it has been used, and on Windows. */
+  use(): Taken | null;
+  cancel(): void;
+}
+
+type Taken = ReturnType<Launchers['take']>;
+
+/** Takes a launcher for the first attempt of a script. */
+export function reserveLauncher(order: ScriptOrder): Reservation {
+  let taken = process.platform === 'win32' ? null : takeLauncher(order);
+  const use = () => {
+    const found = taken;
+    taken = null;
+    return found;
+  };
+  return {
+    use,
+    cancel() {
+      const found = use();
+      if (found !== null && 'dismiss' in found) found.dismiss();
+    },
+  };
+}
+
+function takeLauncher(order: ScriptOrder): Taken {
+  return order.launchers.take(order.script.cwd, ownEnvironmentOf(order));
 }
 
 /** Has a launcher start the script, as soon as its evidence is begun. */
@@ -55,9 +88,9 @@ async function startByLauncher(
   attempt: number,
   path: string,
   files: ScriptFiles,
+  taken: Taken,
 ): Promise<Started | NotStarted> {
   const { script } = order;
-  const taken = order.launchers.take(script.cwd, ownEnvironmentOf(order));
   // Not waited for where that is not needed: then the script is started before this function returns.
   const launcher = 'then' in taken ? await taken : taken;
   if ('obstacle' in launcher) return { obstacle: tellLauncherEnd(launcher) };

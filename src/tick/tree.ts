@@ -86,9 +86,10 @@ export async function leftBehind(
 ): Promise<{ readonly left: number[]; readonly present: Listing }> {
   const { before, lastId } = start;
   if (process.platform === 'win32') return { left: [], present: before };
-  const isQuick = process.platform === 'linux' && duration < quick;
   // A listing is not to serve for so long that its ids may have come round.
-  const isRecent = isQuick && readMonotonic() - before.at < quick / 2;
+  const age = readMonotonic() - before.at;
+  const isQuick = process.platform === 'linux' && duration < quick && age < 2 * quick;
+  const isRecent = isQuick && age < quick / 2;
   if (isRecent && lastId !== null && lastProcessId() === lastId + 1) return { left: [], present: before };
   for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
     const present = listProcesses();

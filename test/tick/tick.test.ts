@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -19,6 +20,7 @@ function workspaceOf(groups: Record<string, object | string>, more: object = {})
   return workspace;
 }
 
+const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0;
 /** A busy machine takes its time. */
 const patient = { timeout: 20_000 };
 const shell = (line: string, more: object = {}) => ({ scripts: [{ name: 'only', shell: line, ...more }] });
@@ -579,6 +581,51 @@ describe('a tick that is told to stop', () => {
   });
 });
 
+it.runIf(hasStrace)(
+  'a tick that is told to stop just as a script ends does not wait for it',
+  async () => {
+    const scripts = ['one', 'two', 'three'].map((name) => ({ name, shell: 'true' }));
+    for (const call of [1, 2, 5, 7, 9, 10]) {
+      const workspace = workspaceOf({ g: { scripts } });
+      const strace = ['-f', '-qq', '-o', '/dev/null', '-e', `inject=fsync:signal=TERM:when=${call}`];
+      const began = performance.now();
+      spawnSync('strace', [...strace, process.execPath, program, '-C', workspace.folder]);
+      // Much less than killAfter.
+      expect(performance.now() - began).toBeLessThan(8_000);
+    }
+  },
+  60_000,
+);
+
+it.runIf(hasStrace)(
+  'a tick that looks long for its next script holds up nobody meanwhile',
+  async () => {
+    const workspace = workspaceOf({
+      a: {
+        scripts: [
+          { name: 'one', shell: note('one') },
+          { name: 'two', shell: note('two'), cwd: 'slow' },
+        ],
+      },
+      z: { every: undefined, manual: true, ...shell('true') },
+    });
+    workspace.write('slow/file', '');
+    const delay = ['-P', join(workspace.folder, 'slow'), '-e', 'inject=statx,stat,newfstatat:delay_enter=3000000'];
+    const tick = spawn('strace', ['-f', '-qq', ...delay, process.execPath, program, '-C', workspace.folder], {
+      stdio: 'ignore',
+    });
+    const ended = once(tick, 'exit');
+    onTestFinished(() => void tick.kill('SIGKILL'));
+    await workspace.ledgerHas('one');
+    const began = performance.now();
+    expect((await workspace.rhythm(['pause', 'z'])).code).toBe(0);
+    expect(performance.now() - began).toBeLessThan(2_500);
+    await ended;
+    expect(workspace.ledger()).toEqual(['one', 'two']);
+  },
+  30_000,
+);
+
 describe('a tick that is told to stop twice', () => {
   it.runIf(isLinux)('gives nothing time any more: not what ignores signals, nor a session of its own', async () => {
     const stubborn =
@@ -646,8 +693,6 @@ describe('what can not be recorded', () => {
     expect((await workspace.tick()).groups[0]?.outcome).toBe('succeeded');
   });
 });
-
-const hasStrace = isLinux && spawnSync('strace', ['-V']).status === 0;
 
 it.runIf(hasStrace)('the plan and the first start are one write, as are each end and what comes after it', () => {
   const workspace = workspaceOf({ a: shell(note('a')), b: shell(note('b')), c: shell(note('c')) });
