@@ -63,29 +63,24 @@ const longestTimer = 2 ** 31 - 1;
 const tailLines = 20;
 const isPosix = process.platform !== 'win32';
 
-/**
- * Runs one script to its outcome: attempts, timeout, the end of its tree, its output file and its evidence on disk.
- * `tail` holds the last lines of its output, fit for a log, where it did not succeed.
- *
- * What keeps a script from being started (a missing file, interpreter or folder, a file that root must not trust) is its
- * failure, with `attempts: 0`; it is not retried, because waiting does not mend it. Throws a StorageError where its
- * output or its evidence can't be kept.
- */
-export function runScript(order: ScriptOrder): Promise<EndedScript> {
-  return readyScript(order).start();
-}
-
-export type EndedScript = ScriptRecord & { readonly tail: string[] };
-
-/** A script that is ready to be started. One of the two is to be called. */
+/** A script that is ready to be started. One of the two is to be called, once. */
 export interface ReadyScript {
-  /** As `runScript`. Nothing that it does before the script is started can take long. */
-  start(): Promise<EndedScript>;
+  /**
+   * Runs it to its outcome: attempts, timeout, the end of its tree, its output file and its evidence on disk. Nothing
+   * that comes before its start takes long. `tail` holds the last lines of its output, fit for a log, where it did not
+   * succeed. Rejects with a StorageError where its output or its evidence can't be kept.
+   */
+  start(): Promise<ScriptRecord & { readonly tail: string[] }>;
   /** Gives it up. */
   cancel(): void;
 }
 
-/** Does for `runScript` what may take long before a script is started: looks for its program, and has a launcher ready. */
+/**
+ * Does what may take long before a script is started: looks for its program, and has a launcher ready.
+ *
+ * What keeps a script from being started (a missing file, interpreter or folder, a file that root must not trust) is its
+ * failure, with `attempts: 0`; it is not retried, because waiting does not mend it.
+ */
 export function readyScript(order: ScriptOrder): ReadyScript {
   const { script, stop } = order;
   const startedAt = new Date().toISOString();
