@@ -4,14 +4,14 @@ import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { expireBeat } from '../state/record.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
-import { noteHold, noteObservations } from './hold.ts';
+import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { type Launchers, makeLaunchers } from './launcher.ts';
 import { type Client, prepareFor, runOrders } from './order.ts';
+import { applyPlan, holdOf, tellPlan } from './planned.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
 import { beginRun, type RunOrder, type StartedRun } from './run.ts';
@@ -201,58 +201,6 @@ function tryToBegin(decision: Decision, state: State, session: Session): ReturnT
   } catch (error) {
     if (error instanceof StorageError) return null;
     throw error;
-  }
-}
-
-/** What a plan itself changes: first sight, edited schedules, resets, expired beats, holds. */
-function applyPlan(state: State, plan: Plan, tick: string): Change {
-  const groups: Record<string, GroupState> = { ...state.groups };
-  const lines: HistoryLine[] = [];
-  const at = isoOf(plan.at);
-  for (const decision of plan.decisions) {
-    const { group } = decision;
-    let entry = plan.entries.get(group) as GroupState;
-    lines.push(...noteObservations(group, plan.observations.get(group) ?? [], entry, plan.at, tick));
-    if (decision.decision === 'expire') {
-      const { missedBeats } = decision;
-      entry = expireBeat(entry, decision.beat);
-      lines.push({ at, type: 'expire', tick, group, beat: isoOf(decision.beat), missedBeats, entry });
-    }
-    // What runs is released when it starts, for a dependency may yet fail before.
-    if (decision.decision !== 'run') {
-      const noted = noteHold(group, entry, holdOf(decision), plan.at, tick);
-      entry = noted.entry;
-      if (noted.line !== null) lines.push(noted.line);
-    }
-    groups[group] = entry;
-  }
-  return { state: { ...state, groups }, lines };
-}
-
-function holdOf(decision: Decision) {
-  const { reason, beat, blockers } = decision;
-  if (decision.decision !== 'skip' && reason !== 'lane-held') return null;
-  return { reason, beat, blockedBy: blockers.map(({ group }) => group) };
-}
-
-/** Tells of what the plan noticed and does not run; a hold that goes on was told of when it began. */
-function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
-  const explain = explainPlan(plan, config);
-  for (const decision of plan.decisions) {
-    const { group } = decision;
-    for (const observation of plan.observations.get(group) ?? []) {
-      if (observation.type === 'pause-ended')
-        emit({ kind: 'pause-ended', group, passedBeats: observation.passedBeats });
-      if (observation.type !== 'reset') continue;
-      const to = observation.to === null ? 'none' : isoOf(observation.to);
-      emit({ kind: 'clock-reset', group, from: isoOf(observation.from), to });
-    }
-    if (decision.decision === 'expire') emit({ kind: 'beat-expired', group, because: explain(decision) });
-    const hold = holdOf(decision);
-    const entry = plan.entries.get(group) ?? {};
-    if (hold !== null && decision.reason !== 'lane-held' && noteHold(group, entry, hold, plan.at, '').line !== null) {
-      emit({ kind: 'held-back', group, reason: hold.reason, because: explain(decision) });
-    }
   }
 }
 
