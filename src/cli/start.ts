@@ -18,6 +18,8 @@ interface Asked {
 /** The part of the program that does it. */
 interface Part {
   run(workspace: string, flags: Asked['flags']): Promise<void>;
+  /** As `leave` of streams.ts, of which each part has its own. */
+  leave(): void;
 }
 
 /** One that only reads, and so keeps nothing of itself. */
@@ -75,7 +77,7 @@ if (idle !== null) {
       }
       keepParts();
     }
-    leave();
+    part.leave();
   });
 } else {
   // Before the program is loaded, for Node looks for the map of a file when it loads the file.

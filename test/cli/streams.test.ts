@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { isLinux, makeWorkspace, program } from '../rig.ts';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { gate, isLinux, makeGate, makeWorkspace, program, release } from '../rig.ts';
 
 /** Enough groups that what is printed of them does not fit into a pipe at once. */
 const groups = Object.fromEntries(
@@ -60,6 +60,39 @@ describe('what is printed', () => {
       shared.destroy();
       await isRead;
       expect(read).toBe(stdout);
+    },
+  );
+
+  it.runIf(isLinux)(
+    'of a tick waits for a reader who comes when the tick has done its work',
+    { timeout: 60_000 },
+    async () => {
+      const workspace = makeWorkspace();
+      // More than a pipe holds.
+      const scripts = Array.from({ length: 400 }, (_, index) => ({
+        command: '/bin/true',
+        name: `s${index}_${'x'.repeat(80)}`,
+      }));
+      workspace.configure({ timezone: 'UTC', groups: { only: { every: '1d', scripts } } });
+      makeGate(workspace, 'gate');
+      const line = `"$1" "$2" -C "$RHYTHM_WORKSPACE" tick | { ${gate('gate')}; cat; }`;
+      const child = spawn('sh', ['-c', line, 'sh', process.execPath, program], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, RHYTHM_WORKSPACE: workspace.folder },
+      });
+      onTestFinished(() => void child.kill());
+      const isRead = once(child, 'close');
+      let read = '';
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        read += text;
+      });
+      const state = join(workspace.folder, 'outputs', 'master_scheduler_state.json');
+      const isOver = () => expect(JSON.parse(readFileSync(state, 'utf8')).lastTick.outcome).toBe('succeeded');
+      await vi.waitFor(isOver, { timeout: 40_000, interval: 50 });
+      release(workspace, 'gate');
+      expect(await isRead).toEqual([0, null]);
+      expect(read.match(/ started \(pid /g)).toHaveLength(400);
+      expect(read).toMatch(/\nRan 1 of 1 groups: 1 succeeded\.\n$/);
     },
   );
 

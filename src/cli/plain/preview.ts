@@ -2,6 +2,8 @@ import { conclude } from '../conclude.ts';
 import { previewTick, writePreview } from '../preview.ts';
 import type { TickFlags } from '../tick.ts';
 
+export { leave } from '../streams.ts';
+
 /** A dry run whose command line was taken apart already, to the exit code of this process. */
 export function run(workspace: string, flags: TickFlags): Promise<void> {
   return conclude(

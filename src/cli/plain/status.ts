@@ -1,6 +1,8 @@
 import { conclude } from '../conclude.ts';
 import { type StatusFlags, status, writeStatus } from '../status.ts';
 
+export { leave } from '../streams.ts';
+
 /** A status whose command line was taken apart already, to the exit code of this process. */
 export function run(workspace: string, flags: StatusFlags): Promise<void> {
   return conclude(
