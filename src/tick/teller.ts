@@ -52,7 +52,7 @@ export function makeTeller(config: Config, environment: NodeJS.ProcessEnv, watch
       const secrets = config.groups.flatMap(({ scripts }) =>
         scripts.flatMap(({ env }) => secretsOf(config.redact, environment, env)),
       );
-      log = await openLog({ ...config.log, file: logPath(config.outputs), secrets: [...new Set(secrets)] });
+      log = openLog({ ...config.log, file: logPath(config.outputs), secrets: [...new Set(secrets)] });
     }
     for (const event of waiting.splice(0)) write(event, log);
     check();
