@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 // Where a tick begins. Most find nothing to do, and to see that must cost next to nothing: so this file is bundled for
 // itself, uses nothing but what Node has loaded already, and loads the program only when there is more to do.
+import { findKept } from '../config/load.ts';
+import { readMonotonic } from '../monotonic.ts';
 import { type NextBeat, sayNothingDue } from '../report/idle.ts';
 import { tickAtRest } from '../tick/rest.ts';
 import { isAnyNew, keepParts, loadPart } from './part.ts';
 import type { StatusFlags } from './status.ts';
 import { leave, printLine } from './streams.ts';
-import type { TickFlags } from './tick.ts';
+import type { TickConfig, TickFlags } from './tick.ts';
 
 /** What a command line that is taken apart here asks for. */
 interface Asked {
@@ -17,7 +19,7 @@ interface Asked {
 
 /** The part of the program that does it. */
 interface Part {
-  run(workspace: string, flags: Asked['flags']): Promise<void>;
+  run(workspace: string, flags: Asked['flags'], found: TickConfig | null): Promise<void>;
   /** As `leave` of streams.ts, of which each part has its own. */
   leave(): void;
 }
@@ -61,15 +63,17 @@ function readPlainly(argv: readonly string[]): Asked | null {
 
 const asked = readPlainly(process.argv.slice(2));
 const isTick = asked?.command === 'tick' && !asked.flags.dryRun;
-const idle =
-  isTick && !asked.flags.json ? tickAtRest<NextBeat | null>(asked.workspace, asked.flags.stamp === true) : null;
+const looked = { readAt: Date.now(), clock: readMonotonic() };
+const found = isTick ? findKept(asked.workspace) : null;
+const mayRest = found !== null && !asked?.flags.json;
+const idle = mayRest ? tickAtRest<NextBeat | null>(found, looked, asked?.flags.stamp === true) : null;
 if (idle !== null) {
   printLine(sayNothingDue(idle.said, idle.now));
   leave();
 } else if (asked !== null) {
   const { command, workspace, flags } = asked;
   const part = loadPart(flags.dryRun ? 'preview.cjs' : `${command}.cjs`) as Part;
-  void part.run(workspace, flags).then(async () => {
+  void part.run(workspace, flags, found && { ...found, ...looked }).then(async () => {
     // What only reads writes nothing anywhere, so a tick compiles it and keeps that.
     if (isTick && isAnyNew() && keepParts()) {
       for (const name of ['preview.cjs', 'status.cjs']) {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
+import { type FoundConfig, loadConfig, loadKept } from '../config/load.ts';
 import { UsageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { formatInstant } from '../plan/because.ts';
@@ -26,8 +26,19 @@ export interface TickFlags {
   readonly stamp?: boolean;
 }
 
-/** `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held. */
-export async function performTick(workspace: string, flags: TickFlags): Promise<number> {
+/** What was kept of the tick's configuration, and by both clocks when that was looked for. */
+export type TickConfig = FoundConfig & Pick<Ground, 'readAt' | 'clock'>;
+
+/**
+ * `rhythm tick`: the exit code, 0 also where nothing is due or the lanes are held.
+ *
+ * @param found what was kept of its configuration, if that was looked for
+ */
+export async function performTick(
+  workspace: string,
+  flags: TickFlags,
+  found: TickConfig | null = null,
+): Promise<number> {
   for (const [name, value] of [
     ['--at', flags.at],
     ['--for', flags.for],
@@ -37,8 +48,9 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
   }
   const wait = flags.wait === undefined ? 0 : readDuration('--wait', flags.wait);
   const stop = listenForStop();
-  const read = { readAt: Date.now(), clock: readMonotonic() };
-  const { config, inputs, checksum } = await loadConfig(resolve(workspace), { cache: 'write' });
+  const { readAt, clock } = found ?? { readAt: Date.now(), clock: readMonotonic() };
+  const { config, inputs, keptId } =
+    found === null ? await loadConfig(resolve(workspace), { cache: 'write' }) : loadKept(found.kept);
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
   const teller = makeTeller(config, process.env, (event) => display?.tell(event));
   try {
@@ -60,9 +72,9 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
     else printLine(summarise(report, config));
     await teller.flush();
     // Last of all: where anything failed before, the next tick does its work in full.
-    if (checksum !== null) noteQuiet(config, checksum, store);
+    if (keptId !== null) noteQuiet(config, keptId, store);
     if (flags.stamp && !stop.signal.aborted)
-      leaveStamp({ inputs: listGround(config.file, inputs), ...read }, config, store);
+      leaveStamp({ inputs: listGround(config.file, inputs), readAt, clock }, config, store);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
     display?.close();
@@ -75,7 +87,7 @@ export async function performTick(workspace: string, flags: TickFlags): Promise<
 const longestRest = 3_600_000;
 
 /** Notes for the ticks to come until when there is nothing to do for them, by the state as it is now. */
-function noteQuiet(config: Config, checksum: string, store: Store): void {
+function noteQuiet(config: Config, keptId: string, store: Store): void {
   const sound = store.readSound();
   const now = Date.now();
   const quiet = sound === null ? null : quietUntil(config, sound.state, now);
@@ -86,7 +98,7 @@ function noteQuiet(config: Config, checksum: string, store: Store): void {
   // What an idle tick says of the next beat is worded for one day.
   const dayOf = (instant: number) => formatInstant(instant, null, config.timezone).slice(0, 10);
   while (dayOf(until - 1) !== dayOf(now)) until = now + Math.floor((until - now) / 2);
-  noteRest(config, checksum, text, { from: now, until }, findNextBeat(plan, config));
+  noteRest(config, keptId, text, { from: now, until }, findNextBeat(plan, config));
 }
 
 /** Tells the guard of the trigger that started this tick until when there is nothing to do. */

@@ -37,7 +37,7 @@ interface Header extends Basis {
 export interface KeptConfig {
   readonly inputs: readonly string[];
   /** Equal only where the configuration and its basis are. */
-  readonly checksum: string;
+  readonly id: string;
   readonly localZones: readonly string[];
   readonly config: () => Config;
 }
@@ -65,13 +65,13 @@ export function openKept(file: string): KeptConfig | null {
     return null;
   return {
     inputs: header.inputs.map(({ path }) => path),
-    checksum: kept.checksum,
+    id: kept.id,
     localZones: header.localZones,
     config: () => JSON.parse(kept.text.slice(end + 1)) as Config,
   };
 }
 
-/** Keeps a checked configuration for the next time; answers with the checksum that `openKept` will, null where it can't. */
+/** Keeps a checked configuration for the next time; answers with the id that `openKept` will, null where it can't. */
 export function keepConfig(config: Config, basis: Basis): string | null {
   if (typeof rhythmBuild === 'undefined') return null;
   const header: Header = { build: rhythmBuild, machine: describeMachine(), file: config.file, ...basis };

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { declareLocal } from '../schedule/zone.ts';
 import type { Config } from './config.ts';
-import { openKept } from './kept.ts';
+import { type KeptConfig, openKept } from './kept.ts';
 import { ConfigError, joinWords } from './problems.ts';
 import type { SourceConfig } from './source.ts';
 
@@ -14,7 +14,7 @@ export interface LoadedConfig {
   readonly config: Config;
   readonly inputs: readonly string[];
   /** Stands for what is kept of it (`KeptConfig`); null where nothing is. */
-  readonly checksum: string | null;
+  readonly keptId: string | null;
 }
 
 /** What a configuration may be called. */
@@ -39,13 +39,34 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const file = findConfigFile(resolve(workspace));
   const kept = cache === 'off' ? null : openKept(file);
-  if (kept !== null) {
-    for (const zone of kept.localZones) declareLocal(zone);
-    return { config: kept.config(), inputs: kept.inputs, checksum: kept.checksum };
-  }
+  if (kept !== null) return loadKept(kept);
   // What reads and checks sources takes ten times as long to load as what was kept takes to be read.
   const { readSource } = await import('./source.ts');
   return readSource(file, cache);
+}
+
+/** What was kept of a configuration file, as it was found a moment ago. */
+export interface FoundConfig {
+  readonly file: string;
+  readonly kept: KeptConfig;
+}
+
+/** Finds what was kept of the configuration of a workspace; null where that is not to be used, for whatever reason. */
+export function findKept(workspace: string): FoundConfig | null {
+  try {
+    const file = findConfigFile(resolve(workspace));
+    const kept = openKept(file);
+    return kept === null ? null : { file, kept };
+  } catch {
+    // Whatever is wrong, the full reading comes upon it and says so.
+    return null;
+  }
+}
+
+/** As `loadConfig`, without a look at what it rests on. */
+export function loadKept(kept: KeptConfig): LoadedConfig {
+  for (const zone of kept.localZones) declareLocal(zone);
+  return { config: kept.config(), inputs: kept.inputs, keptId: kept.id };
 }
 
 /** The same from its sources, with what is written there. Writes nothing. */

@@ -8,27 +8,38 @@ import {
   readFileSync,
   readSync,
   renameSync,
-  rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { requireLater } from '../require.ts';
 import { isOpenToOthers } from './ownership.ts';
 
+/*
+ * What is kept is kept twice, one after the other, so that a damage shows: to compare takes a hundredth of what a sum
+ * takes. It need not withstand malice, for the folder is nobody else's to write to.
+ */
+
+/** A text that was kept, and what tells it from any other that was ever kept. */
+export interface Kept {
+  readonly text: string;
+  readonly id: string;
+}
+
 /**
  * What was kept under a name, if it is whole. Null where there is nothing, where it is damaged, or where the folder can't
  * be trusted. Writes nothing.
  */
-export function readKept(name: string): { readonly text: string; readonly checksum: string } | null {
+export function readKept(name: string): Kept | null {
   const folder = findCacheFolder();
   try {
     if (folder === null || !isTrusted(folder)) return null;
-    const content = readFileSync(join(folder, name), 'utf8');
-    const end = content.indexOf('\n');
-    const text = content.slice(end + 1);
-    const sum = checksum(text);
-    return content.slice(0, end) === sum ? { text, checksum: sum } : null;
+    const bytes = readFileSync(join(folder, name));
+    const begin = bytes.indexOf('\n') + 1;
+    const middle = begin + (bytes.length - begin) / 2;
+    if (begin === 0 || !Number.isInteger(middle) || bytes.compare(bytes, begin, middle, middle) !== 0) return null;
+    return { id: bytes.toString('latin1', 0, begin - 1), text: bytes.toString('utf8', begin, middle) };
   } catch {
     // Whatever is wrong with it, a cache is only a saving: what it was made of is read anew.
     return null;
@@ -36,12 +47,12 @@ export function readKept(name: string): { readonly text: string; readonly checks
 }
 
 /**
- * Keeps a text for the next time, and answers with its checksum. Null where that is not possible, and nothing happens: a
- * cache is only a saving.
+ * Keeps a text for the next time, and answers with its id. Null where that is not possible, and nothing happens: a cache
+ * is only a saving.
  */
 export function keep(name: string, text: string): string | null {
-  const sum = checksum(text);
-  return place(name, `${sum}\n${text}`) ? sum : null;
+  const id = `${process.pid}-${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  return place(name, `${id}\n${text}${text}`) ? id : null;
 }
 
 /**
@@ -85,8 +96,7 @@ export function borrowMemory(size: number): Buffer {
 }
 
 /**
- * Keeps bytes for the next time, as `keep` does: twice, for to compare them takes a hundredth of what a sum takes. Tells
- * whether it could.
+ * Keeps bytes for the next time, as `keep` does. Tells whether it could.
  *
  * @param purpose what they are good for, in ASCII
  */
@@ -108,8 +118,9 @@ function place(name: string, content: string | Buffer): boolean {
       writeFileSync(temporary, content, { mode: 0o600, flag: 'wx' });
       renameSync(temporary, path);
       return true;
-    } finally {
-      rmSync(temporary, { force: true });
+    } catch (error) {
+      unlinkSync(temporary);
+      throw error;
     }
   } catch {
     // No room, no right to write, no home: it is made anew the next time.
@@ -128,7 +139,7 @@ export function sweepKept(): void {
     for (const name of readdirSync(folder)) {
       if (!/^[0-9a-f]{16}\./.test(name)) continue;
       const path = join(folder, name);
-      if (Date.now() - statSync(path).mtimeMs > keptFor) rmSync(path);
+      if (Date.now() - statSync(path).mtimeMs > keptFor) unlinkSync(path);
     }
   } catch {
     // What can't be removed is looked at again the next time.
@@ -151,27 +162,14 @@ function makeFolder(folder: string): void {
 
 /** A name for what is kept about a path. The path itself has to be kept along: two may come to the same name. */
 export function nameFor(path: string, kind: string): string {
-  return `${checksum(path)}.${kind}`;
+  return `${hash(path, 0x811c9dc5)}${hash(path, 0x9e3779b9)}.${kind}`;
 }
 
-/**
- * Tells a damaged text from a whole one. It need not withstand malice, for the folder is nobody else's to write to; and
- * node:crypto takes longer to load than an idle tick may take in all. (FNV-1a over words of 32 bits, for each
- * second one.)
- */
-export function checksum(text: string): string {
-  const bytes = Buffer.from(text);
-  const words = new Uint32Array(((bytes.length + 7) >> 3) * 2);
-  bytes.copy(new Uint8Array(words.buffer));
-  let a = 0x811c9dc5;
-  let b = 0x9e3779b9 ^ bytes.length;
-  for (let index = 0; index < words.length; index += 2) {
-    a = Math.imul(a ^ (words[index] as number), 0x01000193);
-    a ^= a >>> 15;
-    b = Math.imul(b ^ (words[index + 1] as number), 0x85ebca6b);
-    b ^= b >>> 13;
-  }
-  return [a, b].map((half) => (half >>> 0).toString(16).padStart(8, '0')).join('');
+/** FNV-1a over UTF-16 code units. node:crypto takes longer to load than an idle tick may take in all. */
+function hash(text: string, basis: number): string {
+  let hash = basis;
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
 }
 
 /** The user's cache folder: that of the XDG base directory specification, on Windows `%LOCALAPPDATA%`. */

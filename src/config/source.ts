@@ -41,8 +41,8 @@ export async function readSource(file: string, cache: 'read' | 'write' | 'off'):
   // What is not recognised at once has to be asked of the schema, which takes long to load.
   if ('problems' in result) result = (await import('./resolve.ts')).resolveConfig(value, place, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
-  const checksum = cache === 'write' && isFixed ? keepIfCurrent(result.config, inputs, asked) : null;
-  return { config: result.config, inputs: inputs.map(({ path }) => path), checksum, written: value };
+  const keptId = cache === 'write' && isFixed ? keepIfCurrent(result.config, inputs, asked) : null;
+  return { config: result.config, inputs: inputs.map(({ path }) => path), keptId, written: value };
 }
 
 type Inputs = Bundle['inputs'];

@@ -1,8 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { openKept } from '../config/kept.ts';
-import { findConfigFile } from '../config/load.ts';
+import type { FoundConfig } from '../config/load.ts';
 import { keep, nameFor, readKept } from '../config/place.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { keepCopy, writeDurably } from '../state/file.ts';
@@ -29,20 +27,20 @@ interface Rest<Said> {
 /**
  * Notes that there is nothing to do between two instants (ms), for the ticks in that time.
  *
- * @param checksum stands for the configuration as it is kept
+ * @param keptId stands for the configuration as it is kept
  * @param text of the state file, by which that is so
  * @param said what an idle tick says of this rest
  */
 export function noteRest<Said>(
   { file, outputs }: Config,
-  checksum: string,
+  keptId: string,
   text: string,
   { from, until }: { readonly from: number; readonly until: number },
   said: Said,
 ): void {
   const state = splitState(text);
   if (state === null) return;
-  const rest: Rest<Said> = { file, config: checksum, outputs, from, until, state, said };
+  const rest: Rest<Said> = { file, config: keptId, outputs, from, until, state, said };
   keep(nameFor(file, 'rest'), JSON.stringify(rest));
 }
 
@@ -50,22 +48,21 @@ export function noteRest<Said>(
  * A whole tick, if there is nothing to do for sure: records it as any tick is recorded, and answers with what was said of
  * the rest when it was noted. Null, with nothing changed, wherever there is any doubt: a full tick is due then.
  *
+ * @param readAt the wall clock before the configuration was found, ms
+ * @param clock the monotonic clock at that moment, ms
  * @param stamp whether to tell the guard of the trigger as well, see state/stamp.ts
  */
 export function tickAtRest<Said>(
-  workspace: string,
+  { file, kept }: FoundConfig,
+  { readAt, clock }: Pick<Ground, 'readAt' | 'clock'>,
   stamp: boolean,
 ): { readonly now: number; readonly said: Said } | null {
-  const clock = readMonotonic();
   try {
-    const file = findConfigFile(resolve(workspace));
-    const readAt = Date.now();
-    const kept = openKept(file);
-    const noted = kept === null ? null : readKept(nameFor(file, 'rest'));
-    if (kept === null || noted === null) return null;
+    const noted = readKept(nameFor(file, 'rest'));
+    if (noted === null) return null;
     const rest = JSON.parse(noted.text) as Rest<Said>;
     const now = Date.now();
-    if (rest.file !== file || rest.config !== kept.checksum || now < rest.from || now >= rest.until) return null;
+    if (rest.file !== file || rest.config !== kept.id || now < rest.from || now >= rest.until) return null;
     const ground = stamp ? { inputs: listGround(file, kept.inputs), readAt, clock } : null;
     return recordIdleTick(rest, now, clock, ground) ? { now, said: rest.said } : null;
   } catch {
@@ -88,7 +85,7 @@ function recordIdleTick(
     if (state === null || state[0] !== head || state[1] !== tail) return false;
     const tick = makeTickId(now);
     const outcome = 'nothing-due';
-    const finishedAt = new Date().toISOString();
+    const finishedAt = isoOf(Date.now());
     const durationMs = Math.round(readMonotonic() - clock);
     // Nothing is rebuilt from this line, so a loss of power may take it.
     const awakeMs = readAwake();
