@@ -59,7 +59,7 @@ const separate = {
 const late = {
   name: 'late modules',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(child_process|crypto|fs\/promises)$/ }, ({ path, importer, namespace }) => {
+    onResolve({ filter: /^node:(child_process|crypto|(fs|timers)\/promises)$/ }, ({ path, importer, namespace }) => {
       // execa is loaded to start a process.
       const isAtOnce = namespace === 'late' || /[\\/]node_modules[\\/]execa[\\/]/.test(importer);
       return isAtOnce ? { path, external: true } : { path, namespace: 'late' };
@@ -79,13 +79,16 @@ const late = {
 
 /**
  * What libraries take along and never use here, and what stands in for it. conf checks by ajv where it is given a schema
- * and by semver where it is given migrations, looks for the user's folders, who may have none, compares what it has read
- * with its defaults, which are both empty here, and writes by atomically, for which our own write stands in. winston
- * brings transports, levels and colours, handlers of uncaught errors, a debugger of its own that would print to stdout,
- * and the streams that Node has.
+ * and by semver where it is given migrations, handles bytes where it encrypts, looks for the user's folders, who may have
+ * none, compares what it has read with its defaults, which are both empty here, and writes by atomically, for which our
+ * own write stands in. winston brings transports, levels and colours, handlers of uncaught errors, a debugger of its own
+ * that would print to stdout, and the streams that Node has.
  */
 const replaced = [
-  [/^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^atomically$|^@colors\/colors\/safe$/, 'module.exports = {};'],
+  [
+    /^ajv(-formats)?(\/|$)|^semver$|^env-paths$|^atomically$|^uint8array-extras$|^@colors\/colors\/safe$/,
+    'module.exports = {};',
+  ],
   [
     /^node:assert$/,
     'exports.deepEqual = (one, other) => { if (JSON.stringify(one) !== JSON.stringify(other)) throw new Error(); };',

@@ -41,7 +41,7 @@ interface Event extends Source {
 }
 
 /** When nothing has been written for so long, ms, a script runs, and nobody waits for this process. */
-const quiet = 50;
+const quiet = 500;
 
 /**
  * Opens the central log, creating the file and its folder where they are missing; StorageError if that fails. To load

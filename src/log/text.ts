@@ -6,23 +6,27 @@
 /** What stands in place of a secret. */
 export const redacted = '[redacted]';
 
-const escapeSequences = new RegExp(
-  [
-    // CSI (colours, cursor moves), 7-bit and 8-bit, cut short or not.
-    '(?:\\x1b\\[|\\x9b)[0-?]*[ -/]*[@-~]?',
-    // OSC, DCS, SOS, PM, APC up to their end. The body stops at any control character, so that one which never ends
-    // neither hides the rest of the text nor is searched twice.
-    '(?:\\x1b[\\]P^_X]|[\\x90\\x98\\x9d-\\x9f])[^\\x00-\\x1f\\x7f-\\x9f]*(?:\\x07|\\x1b\\\\|\\x9c)',
-    // Character sets and the like, then all other two-character escapes.
-    '\\x1b[ -/]+[0-~]',
-    '\\x1b[0-OQ-WYZ\\\\`-~]',
-    // What is left of an escape is shown rather than kept, so that removing its neighbours can't complete it.
-    '[\\x1b\\x80-\\x9f]',
-  ].join('|'),
-  'g',
-);
-/** Anything that keeps a text from being taken as it is: controls, line separators, bidirectional overrides, lone surrogates. */
-const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{Surrogate}]/u;
+/** Parts of one pattern, which takes longer to be made than most texts to be searched. */
+const escapeSequences = [
+  // CSI (colours, cursor moves), 7-bit and 8-bit, cut short or not.
+  '(?:\\x1b\\[|\\x9b)[0-?]*[ -/]*[@-~]?',
+  // OSC, DCS, SOS, PM, APC up to their end. The body stops at any control character, so that one which never ends
+  // neither hides the rest of the text nor is searched twice.
+  '(?:\\x1b[\\]P^_X]|[\\x90\\x98\\x9d-\\x9f])[^\\x00-\\x1f\\x7f-\\x9f]*(?:\\x07|\\x1b\\\\|\\x9c)',
+  // Character sets and the like, then all other two-character escapes.
+  '\\x1b[ -/]+[0-~]',
+  '\\x1b[0-OQ-WYZ\\\\`-~]',
+  // What is left of an escape is shown rather than kept, so that removing its neighbours can't complete it.
+  '[\\x1b\\x80-\\x9f]',
+];
+let escapePattern: RegExp | undefined;
+/** What they begin with. */
+const beginnings = /[\x1b\x80-\x9f]/;
+/**
+ * Anything that may keep a text from being taken as it is: controls, line separators, bidirectional overrides, lone
+ * surrogates. Pairs are looked at more closely then; to tell them apart here would take as long as all else.
+ */
+const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/;
 const invisible = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{Surrogate}]/gu;
 
 /**
@@ -54,7 +58,9 @@ export function neutralise(text: string, maxLength = 2000): string {
  * step of `neutralise`, apart because secrets have to be looked for after it: an escape may stand in the midst of one.
  */
 export function withoutEscapes(text: string): string {
-  return text.replace(escapeSequences, (found) => (found.length > 1 || found === '\x9b' ? '' : hexOf(found)));
+  if (!beginnings.test(text)) return text;
+  escapePattern ??= new RegExp(escapeSequences.join('|'), 'g');
+  return text.replace(escapePattern, (found) => (found.length > 1 || found === '\x9b' ? '' : hexOf(found)));
 }
 
 /**
@@ -109,11 +115,12 @@ function visible(text: string): string {
   });
 }
 
-const hexes = Array.from({ length: 0x100 }, (_, code) => `\\x${code.toString(16).padStart(2, '0')}`);
-
 function hexOf(character: string): string {
+  hexes ??= Array.from({ length: 0x100 }, (_, code) => `\\x${code.toString(16).padStart(2, '0')}`);
   return hexes[character.charCodeAt(0)] ?? character;
 }
+
+let hexes: readonly string[] | undefined;
 
 function cut(line: string, maxLength: number, length: number): string {
   const mark = ` … (${length} characters)`;

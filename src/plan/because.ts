@@ -1,7 +1,7 @@
 import type { Config, Group } from '../config/config.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { segmentAt } from '../schedule/zone.ts';
-import { type GroupState, instantOf } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
 import { buildGraph, type Graph } from './graph.ts';
@@ -173,6 +173,6 @@ export function formatInstant(instant: number, reference: number | null, timezon
 }
 
 function wallClock(instant: number, timezone: string): [date: string, time: string] {
-  const [date = '', time = ''] = new Date(instant + segmentAt(timezone, instant).offset).toISOString().split('T');
+  const [date = '', time = ''] = isoOf(instant + segmentAt(timezone, instant).offset).split('T');
   return [date, time.slice(0, 8)];
 }

@@ -76,18 +76,20 @@ const once = (check: Check): Check => {
 
 const texts: Check = (value) => (typeof value === 'string' ? fine : list(text)(value) === fine ? fine : wrong);
 
-const script = object({
-  name: text,
-  outcome: optional(outcome),
-  exitCode: optional(number),
-  signal: optional(text),
-  attempts: optional(number),
-  startedAt: optional(instant),
-  finishedAt: optional(instant),
-  durationMs: optional(number),
-  outputFile: optional(text),
-  message: optional(text),
-});
+const script = once(
+  object({
+    name: text,
+    outcome: optional(outcome),
+    exitCode: optional(number),
+    signal: optional(text),
+    attempts: optional(number),
+    startedAt: optional(instant),
+    finishedAt: optional(instant),
+    durationMs: optional(number),
+    outputFile: optional(text),
+    message: optional(text),
+  }),
+);
 
 const run = object({
   id: optional(text),

@@ -8,9 +8,9 @@ export interface StateDocument {
   /**
    * Writes a state, wholly or not at all, as `writeDurably` does. StorageError where that fails.
    *
-   * @param text its `textOf`
+   * @param bytes what `encode` makes of it
    */
-  replaceBy(text: Buffer, moments: Moments): void;
+  replaceBy(bytes: Buffer, moments: Moments): void;
 }
 
 /** What runs while a state is written, as with `writeDurably`. */
@@ -32,18 +32,18 @@ const OpenConf = Conf as unknown as new (options: Options<State>) => OpenConf;
  * here the durable, checked write takes its place.
  */
 class HardenedConf extends OpenConf implements StateDocument {
-  private text: Buffer = Buffer.alloc(0);
+  private bytes: Buffer = Buffer.alloc(0);
   private moments: Moments = { beforeReplacing: () => undefined };
 
-  replaceBy(text: Buffer, moments: Moments): void {
-    this.text = text;
+  replaceBy(bytes: Buffer, moments: Moments): void {
+    this.bytes = bytes;
     this.moments = moments;
     // Not by the setter of `store`: that reads the whole file first, for a key of conf's own that no state has.
     this._write();
   }
 
   override _write(): void {
-    writeDurably(this.path, this.text, this.moments);
+    writeDurably(this.path, this.bytes, this.moments);
   }
 
   /** The write creates the folder; conf would do so on reading, too. */
@@ -62,7 +62,11 @@ export function openDocument(path: string): StateDocument {
   });
 }
 
-/** A state as its file has it. */
-export function textOf(state: State): string {
-  return `${JSON.stringify(state, null, 2)}\n`;
+/** A state as its file has it: JSON, and a newline at its end. */
+export function encode(state: State): Buffer {
+  // A text with the newline would be one more copy of all of it.
+  const text = JSON.stringify(state, null, 2);
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(text) + 1);
+  bytes[bytes.write(text)] = 0x0a;
+  return bytes;
 }

@@ -18,7 +18,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 import { StorageError } from '../errors.ts';
 
 const fileMode = 0o640;
@@ -177,15 +177,18 @@ export function openOrCreate(path: string, flags = 0): number {
 }
 
 /**
- * Removes the temporary files that writers of `path` left when they were killed. Only under the lock that its writers
- * hold: nobody is writing then. What can't be removed does no harm and stays.
+ * Removes the temporary files that writers of `path`, or of the names in its folder that begin with its own and one of
+ * `endings`, left when they were killed. Only under the lock that their writers hold: nobody is writing then. What can't
+ * be removed does no harm and stays.
  */
-export function sweepTemporaries(path: string): void {
-  const prefix = `.${basename(path)}.`;
+export function sweepTemporaries(path: string, ...endings: readonly string[]): void {
+  const folder = dirname(path);
+  const prefixes = ['', ...endings].map((ending) => `.${basename(path)}${ending}.`);
   try {
-    for (const name of readdirSync(dirname(path))) {
-      if (!name.startsWith(prefix)) continue;
-      if (/^\d+-[0-9a-z]+\.tmp$/.test(name.slice(prefix.length))) removeIfThere(join(dirname(path), name));
+    for (const name of readdirSync(folder)) {
+      const isOne = (prefix: string) =>
+        name.startsWith(prefix) && /^\d+-[0-9a-z]+\.tmp$/.test(name.slice(prefix.length));
+      if (name.startsWith('.') && prefixes.some(isOne)) removeIfThere(join(folder, name));
     }
   } catch {
     // A folder that can't be listed is told of by the write that follows.
@@ -252,7 +255,8 @@ export function codeOf(error: unknown): string | null {
 }
 
 function temporaryName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${process.pid}-${Math.random().toString(36).slice(2, 12)}.tmp`);
+  const own = `${process.pid}-${Math.random().toString(36).slice(2, 12)}`;
+  return `${dirname(path)}${sep}.${basename(path)}.${own}.tmp`;
 }
 
 function openNew(path: string, flags: number, mode: number): number {

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { appendDurably, sweepTemporaries, writeDurably } from './file.ts';
 import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
 import { readBackward, readForward, seekLine, visitBackward } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
+import { within } from './path.ts';
 import { isoOf } from './schema.ts';
 
 export type {
@@ -23,7 +23,7 @@ const swept = new Set<string>();
 const disorder = 3 * 3_600_000;
 
 export function historyPath(outputs: string): string {
-  return join(outputs, 'history.jsonl');
+  return within(outputs, 'history.jsonl');
 }
 
 /**

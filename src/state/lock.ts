@@ -1,9 +1,19 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
 import { codeOf, pause, storageError } from './file.ts';
 import { type Hold, type LockKind, method, socketName } from './kernel.ts';
+import { within } from './path.ts';
+import { isoOf } from './schema.ts';
 
 /** A lock of the kernel's: it ends with its holder's process, however that dies. No child inherits it. */
 export interface Lock {
@@ -22,7 +32,7 @@ export interface Holder {
 
 /** Where a lock of an outputs folder lies. The files stay for good: to delete one is to let two hold it. */
 export function lockPath(outputs: string, name: string): string {
-  return join(outputs, 'locks', `${name}.lock`);
+  return within(within(outputs, 'locks'), `${name}.lock`);
 }
 
 /**
@@ -36,11 +46,14 @@ export function tryLock(path: string, about: Readonly<Record<string, unknown>> =
     const hold = holdWith(path);
     if (hold === null) return null;
     // Should somebody have removed the file between its opening and its locking, another one is the lock now.
-    if (!isNamed(path, hold.descriptor)) {
+    const open = fstatSync(hold.descriptor, { bigint: true });
+    if (!isNamed(path, open)) {
       hold.free();
       continue;
     }
-    noteHolder(hold.descriptor, { pid: process.pid, since: new Date().toISOString(), ...about });
+    // What a holder that was killed has left.
+    if (open.size > 0n) noteHolder(hold.descriptor, null);
+    noteHolder(hold.descriptor, { pid: process.pid, since: isoOf(Date.now()), ...about });
     let held = true;
     return {
       path,
@@ -138,17 +151,16 @@ function holdWith(path: string): Hold | null {
   }
 }
 
-function isNamed(path: string, descriptor: number): boolean {
+function isNamed(path: string, open: BigIntStats): boolean {
   const named = statSync(path, { bigint: true, throwIfNoEntry: false });
-  const open = fstatSync(descriptor, { bigint: true });
   return named !== undefined && named.dev === open.dev && named.ino === open.ino;
 }
 
 /** The line is a help to people: a disk that is too full for it is no reason not to hold the lock. */
 function noteHolder(descriptor: number, holder: Holder | null): void {
   try {
-    ftruncateSync(descriptor, 0);
-    if (holder !== null) writeSync(descriptor, `${JSON.stringify(holder)}\n`, 0);
+    if (holder === null) ftruncateSync(descriptor, 0);
+    else writeSync(descriptor, `${JSON.stringify(holder)}\n`, 0);
   } catch {
     // An empty line of a holder then names nobody.
   }

@@ -33,10 +33,26 @@ export function instantOf(text: string | null | undefined): number | null {
   return text == null ? null : Date.parse(text);
 }
 
-/** An instant as the state and the JSON of the commands write it: ISO 8601, UTC, milliseconds. */
+/**
+ * An instant as the state and the JSON of the commands write it: ISO 8601, UTC, milliseconds. As `toISOString`, errors
+ * included, which takes V8 close to a millisecond when it is called for the first time.
+ */
 export function isoOf(instant: number): string {
-  if (instant !== latest.instant) latest = { instant, text: new Date(instant).toISOString() };
+  if (instant !== latest.instant) latest = { instant, text: spell(new Date(instant)) };
   return latest.text;
+}
+
+function spell(date: Date): string {
+  const year = date.getUTCFullYear();
+  if (!(year >= 1000 && year <= 9999)) return date.toISOString();
+  const day = `${year}-${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
+  const time = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
+  const ms = date.getUTCMilliseconds();
+  return `${day}T${time}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`;
+}
+
+function pad(number: number): string {
+  return number < 10 ? `0${number}` : `${number}`;
 }
 
 /** A tick writes its own instant over and over. */

@@ -166,7 +166,7 @@ function settleRun(lease: Lease, group: LeasedGroup, finding: Finding | null): R
     id: lease.runId,
     beat: lease.beat ?? null,
     startedAt: typeof lease.runStartedAt === 'string' ? lease.runStartedAt : (lease.since ?? null),
-    finishedAt: finding?.evidence.exit ? isoOf(finding.evidence.exit.at) : new Date().toISOString(),
+    finishedAt: finding?.evidence.exit ? isoOf(finding.evidence.exit.at) : isoOf(Date.now()),
     durationMs: scripts.reduce((sum, script) => sum + (script.durationMs ?? 0), 0),
     outcome: isComplete ? judgeRun(scripts, group) : 'interrupted',
     missedBeats: lease.missedBeats ?? 0,

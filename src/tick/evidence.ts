@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
+import { within } from '../state/path.ts';
 import type { ProcessIdentity } from './process.ts';
 
 /**
@@ -39,15 +39,10 @@ export interface ScriptFiles {
 
 /** They stop a process, wake it or tell it something, and end none (signal(7), default actions Stop, Cont and Ign). */
 const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGCHLD', 'SIGURG', 'SIGWINCH']);
-const signalNames = new Map<number, string>();
-for (const [name, value] of Object.entries(constants.signals)) {
-  if (!signalNames.has(value) && !harmless.has(name)) signalNames.set(value, name);
-}
-
 /** Where a script's files are: `<n>-<name>.log` and its like, the name made safe for any file system. */
 export function filesOf(folder: string, number: number, scriptName: string): ScriptFiles {
   const safe = scriptName.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);
-  const base = join(folder, `${number}-${safe}`);
+  const base = within(folder, `${number}-${safe}`);
   return { log: `${base}.log`, pid: `${base}.pid` };
 }
 
@@ -121,8 +116,12 @@ export function readEvidence(folder: string, number: number, scriptName: string)
  * says 256 + n, yash 384 + n. A script that itself exits with such a status can't be told from one that the signal ended.
  */
 export function endOf(status: number): End {
-  const signal = status > 128 ? signalNames.get(status > 255 ? status & 127 : status - 128) : undefined;
+  const signal = status > 128 ? nameOf(status > 255 ? status & 127 : status - 128) : undefined;
   return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
+}
+
+function nameOf(signal: number): string | undefined {
+  return Object.entries(constants.signals).find(([name, value]) => value === signal && !harmless.has(name))?.[0];
 }
 
 /** The status that a shell gives to an end. */

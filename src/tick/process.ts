@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { readMonotonic } from '../monotonic.ts';
 
@@ -103,9 +103,17 @@ export function listProcesses(): Listing {
  * out one after another, so two looks tell how many came between (proc(5), `ns_last_pid`). Null where it does not tell.
  */
 export function lastProcessId(): number | null {
-  const text = process.platform === 'linux' ? readText('/proc/sys/kernel/ns_last_pid') : null;
-  return text === null ? null : Number(text);
+  try {
+    lastIdFile ??= openSync('/proc/sys/kernel/ns_last_pid', 'r');
+    return Number(digits.toString('latin1', 0, readSync(lastIdFile, digits, 0, digits.length, 0)));
+  } catch {
+    return null;
+  }
 }
+
+/** Kept open, for it is read twice for each script; each read from its beginning asks anew. */
+let lastIdFile: number | undefined;
+const digits = Buffer.alloc(16);
 
 /**
  * Whether all of these `NAME=value` entries stand in the environment that a process was started with. False where it

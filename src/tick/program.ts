@@ -38,26 +38,33 @@ export function findProgram(script: Script, workspace: string, ...environments: 
 
 function obstacleAtFolder(script: Script, workspace: string): string | null {
   const stats = statOf(script.cwd);
+  if (stats?.isDirectory()) return null;
   const folder = told(script.cwd, workspace);
-  if (stats === null) return `its folder ${folder} does not exist: create it or correct cwd in the configuration`;
-  return stats.isDirectory() ? null : `its cwd ${folder} is not a folder: correct it in the configuration`;
+  return stats === null
+    ? `its folder ${folder} does not exist: create it or correct cwd in the configuration`
+    : `its cwd ${folder} is not a folder: correct it in the configuration`;
 }
 
 function obstacleAtFile(script: Script, workspace: string): string | null {
   if (script.file === null) return null;
-  const name = told(script.file, workspace);
-  const stats = statOf(script.file);
+  const complaint = complaintOf(script.file, script.argv[0] === script.file);
+  return complaint === null ? null : complaint(told(script.file, workspace));
+}
+
+/** What is wrong with a file that is to be run, as a sentence with its name; null where nothing is. */
+function complaintOf(file: string, isDirect: boolean): ((name: string) => string) | null {
+  const stats = statOf(file);
   if (stats === null) {
-    return `${name} does not exist (looked for ${script.file}): restore it or correct its name in the configuration`;
+    return (name) => `${name} does not exist (looked for ${file}): restore it or correct its name in the configuration`;
   }
-  if (!stats.isFile()) return `${name} is not a file: name the file to run in the configuration`;
+  if (!stats.isFile()) return (name) => `${name} is not a file: name the file to run in the configuration`;
   if (isWindows) return null;
   if (process.geteuid?.() === 0 && (stats.uid !== 0 || (stats.mode & 0o022) !== 0)) {
-    return `${name} may be written by others and is not run as root: chown root ${name} && chmod go-w ${name}`;
+    return (name) =>
+      `${name} may be written by others and is not run as root: chown root ${name} && chmod go-w ${name}`;
   }
-  const isDirect = script.argv[0] === script.file;
-  if (isDirect && !may(script.file, constants.X_OK)) return `${name} may not be executed: chmod +x ${name}`;
-  return isDirect || may(script.file, constants.R_OK) ? null : `${name} may not be read: chmod +r ${name}`;
+  if (isDirect && !may(file, constants.X_OK)) return (name) => `${name} may not be executed: chmod +x ${name}`;
+  return isDirect || may(file, constants.R_OK) ? null : (name) => `${name} may not be read: chmod +r ${name}`;
 }
 
 /** The path of a program as execvp(3) finds it (and on Windows cmd, by PATHEXT); null where there is none. */

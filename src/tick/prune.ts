@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { sweepKept } from '../config/place.ts';
 import { pruneHistory } from '../state/history.ts';
-import type { RunRecord, State } from '../state/schema.ts';
+import { within } from '../state/path.ts';
+import { isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Session } from './session.ts';
 
 /** Output beyond this part of the size that is kept is reason enough to look at the whole. */
@@ -81,7 +82,7 @@ function readPrinted(root: string): number {
 function writePrinted(root: string, printed: number): void {
   const file = join(root, 'pruned');
   try {
-    const [pruned = ''] = printed === 0 ? [new Date().toISOString()] : readFileSync(file, 'utf8').split(' ');
+    const [pruned = ''] = printed === 0 ? [isoOf(Date.now())] : readFileSync(file, 'utf8').split(' ');
     writeFileSync(file, `${pruned} ${printed}`, { mode: 0o640 });
   } catch {
     // Then the next tick prunes.
@@ -104,7 +105,7 @@ function printedBy(runs: readonly RunRecord[], { outputs }: Config): number {
   let bytes = 0;
   for (const { outputFile } of runs.flatMap(({ scripts }) => scripts ?? [])) {
     if (typeof outputFile !== 'string') continue;
-    bytes += statSync(join(outputs, outputFile), { throwIfNoEntry: false })?.size ?? 0;
+    bytes += statSync(within(outputs, outputFile), { throwIfNoEntry: false })?.size ?? 0;
   }
   return bytes;
 }

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeDurably } from '../state/file.ts';
 import { lockPath } from '../state/lock.ts';
@@ -31,8 +31,9 @@ const tickName = /^[A-Za-z0-9-]{1,80}$/;
  */
 export function listenForRequests(outputs: string, tick: string, stop: AbortSignal): Requests {
   const hurried = new AbortController();
+  const path = requestPath(outputs, tick);
   const look = () => {
-    if (readRequest(outputs, tick) === 'now') hurried.abort();
+    if (readRequest(path) === 'now') hurried.abort();
   };
   const timer = setInterval(look, lookEvery).unref();
   const any = AbortSignal.any([stop, hurried.signal]);
@@ -40,7 +41,7 @@ export function listenForRequests(outputs: string, tick: string, stop: AbortSign
   setMaxListeners(0, any);
   return {
     stop: any,
-    isAsked: () => readRequest(outputs, tick) !== null,
+    isAsked: () => readRequest(path) !== null,
     close() {
       clearInterval(timer);
       withdrawRequest(outputs, tick);
@@ -55,12 +56,12 @@ export function requestStop(outputs: string, tick: string, kind: StopKind): bool
   return true;
 }
 
-/** What a tick is asked to do; null where nobody asks. */
-export function readRequest(outputs: string, tick: string): StopKind | null {
+/** What a request asks for; null where there is none. */
+function readRequest(path: string): StopKind | null {
   // The usual case, in which an error would cost more than the look.
-  if (!tickName.test(tick) || !existsSync(requestPath(outputs, tick))) return null;
+  if (!existsSync(path)) return null;
   try {
-    return readFileSync(requestPath(outputs, tick), 'utf8').trim() === 'now' ? 'now' : 'after-script';
+    return readFileSync(path, 'utf8').trim() === 'now' ? 'now' : 'after-script';
   } catch {
     return null;
   }
@@ -69,7 +70,8 @@ export function readRequest(outputs: string, tick: string): StopKind | null {
 /** Removes a request, if there is one. One that can't be removed does no harm: no other tick has its name. */
 export function withdrawRequest(outputs: string, tick: string): void {
   try {
-    if (tickName.test(tick)) rmSync(requestPath(outputs, tick), { force: true });
+    // The usual case, in which an error would cost more than the look.
+    if (tickName.test(tick) && existsSync(requestPath(outputs, tick))) unlinkSync(requestPath(outputs, tick));
   } catch {
     // A later cleanup finds it.
   }

@@ -9,7 +9,7 @@ import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type Sta
 import { filesOf, forgetEvidence } from './evidence.ts';
 import type { Launchers } from './launcher.ts';
 import { identifySelf } from './process.ts';
-import { longestDuration, readyScript, type ScriptEvent } from './script.ts';
+import { longestDuration, readyScript, type ScriptEvent, type ScriptOrder } from './script.ts';
 import { type Change, compactInstant, record, recordSoon, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */
@@ -51,6 +51,8 @@ export async function runGroup(
   session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
 
   const clock = readMonotonic();
+  const { runId, beat = null } = run.lease;
+  const place = { runId, beat, folder: join(session.config.outputs, run.lease.folder ?? '') };
   const scripts = [...run.finished];
   const isDone = new Set(scripts.map(({ name }) => name));
   const stops = (script: Script, { outcome }: ScriptRecord) =>
@@ -69,7 +71,7 @@ export async function runGroup(
     }
     // No script starts that could not be told of.
     session.teller.check();
-    const ready = readyOneScript(script, index + 1, order, run.lease, session, launchers);
+    const ready = readyOneScript(script, { ...place, number: index + 1 }, order, session, launchers);
     const note = (onReplaced: () => void) => noteProgress(run.lease, script, scripts, group, session, onReplaced);
     const ended = await (isFirst ? ready.start() : startOnceNoted(note, ready));
     isFirst = false;
@@ -81,7 +83,7 @@ export async function runGroup(
     id: run.lease.runId,
     beat: run.lease.beat ?? null,
     startedAt: run.startedAt,
-    finishedAt: new Date().toISOString(),
+    finishedAt: isoOf(Date.now()),
     durationMs: Math.round(run.spentMs + readMonotonic() - clock),
     outcome: complete ? judgeRun(scripts, group) : 'interrupted',
     missedBeats: run.lease.missedBeats ?? 0,
@@ -138,7 +140,7 @@ export function beginRun(
   if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return null;
   const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
   const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
-  const startedAt = new Date().toISOString();
+  const startedAt = isoOf(Date.now());
   const runId = resumed?.id ?? makeRunId();
   const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
   const isLeft = new Set(finished.map(({ name }) => name));
@@ -269,7 +271,7 @@ function endChange(state: State, group: EndedGroup, run: RunRecord, session: Ses
   const isOver = (lane: string, lease: Lease) => lane === group.lane && lease.runId === run.id;
   const leases = Object.entries(state.leases ?? {}).filter(([lane, lease]) => !isOver(lane, lease));
   const rest = { ...state, leases: Object.fromEntries(leases) };
-  const line = { at: new Date().toISOString(), type: 'run-end', tick: session.tick, group: group.name } as const;
+  const line = { at: isoOf(Date.now()), type: 'run-end', tick: session.tick, group: group.name } as const;
   if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }], run };
   const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
   const counted = entry.lastRun ?? run;
@@ -292,9 +294,8 @@ function tellEnd(group: EndedGroup, run: RunRecord, session: Session): void {
 
 function readyOneScript(
   script: Script,
-  number: number,
+  place: Pick<ScriptOrder, 'runId' | 'beat' | 'folder' | 'number'>,
   { group }: RunOrder,
-  lease: Lease,
   { config, stop, hurry, onLine, teller: { emit } }: Session,
   launchers: Launchers,
 ): ReadyOne {
@@ -302,13 +303,10 @@ function readyOneScript(
   const isLogged = config.log.output === 'all';
   const ready = readyScript({
     script,
+    ...place,
     group: group.name,
-    runId: lease.runId,
-    beat: lease.beat ?? null,
     workspace: config.workspace,
     outputs: config.outputs,
-    folder: join(config.outputs, lease.folder ?? ''),
-    number,
     redact: config.redact,
     stop,
     hurry,

@@ -1,7 +1,7 @@
 import { relative, sep } from 'node:path';
 import type { Script } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
-import type { Outcome, ScriptRecord } from '../state/schema.ts';
+import { isoOf, type Outcome, type ScriptRecord } from '../state/schema.ts';
 import { seconds } from './event.ts';
 import { type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
 import type { Launchers } from './launcher.ts';
@@ -83,7 +83,7 @@ export interface ReadyScript {
  */
 export function readyScript(order: ScriptOrder): ReadyScript {
   const { script, stop } = order;
-  const startedAt = new Date().toISOString();
+  const startedAt = isoOf(Date.now());
   const clock = readMonotonic();
   const files = filesOf(order.folder, order.number, script.name);
   const environments = environmentsOf(order, 1);
@@ -94,7 +94,7 @@ export function readyScript(order: ScriptOrder): ReadyScript {
     signal: last.signal,
     attempts,
     startedAt,
-    finishedAt: new Date().toISOString(),
+    finishedAt: isoOf(Date.now()),
     durationMs: Math.round(readMonotonic() - clock),
     outputFile: attempts === 0 ? null : relative(order.outputs, files.log).replaceAll(sep, '/'),
     message: last.message,

@@ -291,7 +291,7 @@ function endTick(
   clock: number,
   tick: string,
 ): Change {
-  const finishedAt = new Date().toISOString();
+  const finishedAt = isoOf(Date.now());
   const line: HistoryLine = {
     at: finishedAt,
     type: 'tick',

@@ -178,7 +178,7 @@ test('winston takes over once nothing is written for a while, and no line is los
   expect(write).not.toHaveBeenCalled();
   await vi.waitFor(
     async () => {
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       add();
       expect(write).toHaveBeenCalled();
     },
