@@ -83,6 +83,8 @@ export async function performTick(
   }
 }
 
+/** No trigger fires again sooner than so long after a tick, ms: cron knows minutes, and others are set to more. */
+const shortestRest = 30_000;
 /** However far the next beat is: what a tick at rest can't see, such as new time zone data, is seen after so long, ms. */
 const longestRest = 3_600_000;
 
@@ -91,7 +93,7 @@ function noteQuiet(config: Config, keptId: string, store: Store): void {
   const sound = store.readSound();
   const now = Date.now();
   const quiet = sound === null ? null : quietUntil(config, sound.state, now);
-  if (sound === null || quiet === null) return;
+  if (sound === null || quiet === null || quiet < now + shortestRest) return;
   const { state, text } = sound;
   const plan = planTick(config, state, now);
   let until = Math.min(quiet, now + longestRest);
