@@ -1,8 +1,11 @@
 import { sep } from 'node:path';
 
-/** A file of a folder. As `join`, which takes most of the time that it takes to look whether the file is there. */
+/**
+ * A file of a folder, which is written plainly already. `join` takes most of the time that it takes to look whether the
+ * file is there.
+ */
 export function within(folder: string, name: string): string {
-  return `${folder}${sep}${name}`;
+  return folder === '' ? name : `${folder}${sep}${name}`;
 }
 
 export function statePath(outputs: string): string {

@@ -103,6 +103,7 @@ export function listProcesses(): Listing {
  * out one after another, so two looks tell how many came between (proc(5), `ns_last_pid`). Null where it does not tell.
  */
 export function lastProcessId(): number | null {
+  if (process.platform !== 'linux') return null;
   try {
     lastIdFile ??= openSync('/proc/sys/kernel/ns_last_pid', 'r');
     return Number(digits.toString('latin1', 0, readSync(lastIdFile, digits, 0, digits.length, 0)));

@@ -113,6 +113,21 @@ it('keeps out a second holder in the same process, until it is released, once', 
   next.release();
 });
 
+it('names its holder alone, whatever a holder that died has left', () => {
+  const path = lockPath(folder(), 'main');
+  take(path).release();
+  for (const left of [
+    'x',
+    `${JSON.stringify({ pid: 1, since: '2026-11-22T16:00:00.000Z', about: 'x'.repeat(500) })}\n`,
+  ]) {
+    writeFileSync(path, left);
+    const lock = take(path);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid: process.pid, since: expect.any(String) });
+    lock.release();
+    expect(readFileSync(path, 'utf8')).toBe('');
+  }
+});
+
 it('is waited for as long as it changes hands', { timeout: 30_000 }, async () => {
   const path = lockPath(folder(), 'main');
   const lock = take(path);
