@@ -14,10 +14,10 @@ import {
   type State,
 } from '../state/schema.ts';
 import { type Evidence, filesOf, noteEnding, readEvidence } from './evidence.ts';
+import { endRecord } from './finish.ts';
 import { sealOutput } from './output.ts';
 import { carries, isSame, living } from './process.ts';
 import { secretsOf } from './redact.ts';
-import { endRecord } from './run.ts';
 import { judgeEnd } from './script.ts';
 import type { Session } from './session.ts';
 import { endTree, marksOf } from './tree.ts';

@@ -1,9 +1,10 @@
 import type { Group, Script } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
+import type { RunOrder, StartedRun } from './begin.ts';
 import type { Lanes } from './lane.ts';
 import type { Launchers } from './launcher.ts';
-import { type RunOrder, runGroup, type StartedRun } from './run.ts';
+import { runGroup } from './run.ts';
 import type { Session } from './session.ts';
 import { ownEnvironmentOf } from './start.ts';
 

@@ -1,28 +1,13 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
-import { consumedBeat } from '../plan/due.ts';
-import { storageError } from '../state/file.ts';
-import { endRun, judgeRun, startRun } from '../state/record.ts';
-import { entryOf, isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
-import { filesOf, forgetEvidence } from './evidence.ts';
+import { judgeRun } from '../state/record.ts';
+import { isoOf, type Lease, type RunRecord, type ScriptRecord, type State } from '../state/schema.ts';
+import { positionOf, type RunOrder, type StartedRun, startRecord } from './begin.ts';
+import { endChange, endRecord, tellEnd } from './finish.ts';
 import type { Launchers } from './launcher.ts';
-import { identifySelf } from './process.ts';
-import { longestDuration, readyScript, type ScriptEvent, type ScriptOrder } from './script.ts';
-import { type Change, compactInstant, record, recordSoon, type Session } from './session.ts';
-
-/** A run that a plan, or a person, asks for. */
-export interface RunOrder {
-  readonly group: Group;
-  readonly reason: string;
-  readonly because: string;
-  /** ms; null for a run by hand for which no beat is due. */
-  readonly beat: number | null;
-  readonly missedBeats: number;
-  /** A single script of the group, by hand: it consumes nothing and does not count as the group's run. */
-  readonly only?: string;
-}
+import { readyScript, type ScriptEvent, type ScriptOrder } from './script.ts';
+import { record, recordSoon, type Session } from './session.ts';
 
 /** A run that has ended. */
 export interface EndedRun {
@@ -103,101 +88,6 @@ export async function runGroup(
   return { run: finished, recorded };
 }
 
-/** A run whose start is recorded. */
-export interface StartedRun {
-  readonly lease: Lease;
-  readonly startedAt: string;
-  /** How long the parts of it before this one took, ms. */
-  readonly spentMs: number;
-  /** The scripts of a resumed run that had ended. */
-  readonly finished: readonly ScriptRecord[];
-}
-
-/** Consumes the beat and records the lease, in one write. Null where the beat is consumed already. */
-function startRecord(order: RunOrder, session: Session): StartedRun | null {
-  let started: StartedRun | null = null;
-  record(session, (state) => {
-    const begun = beginRun(order, state, session);
-    started = begun?.run ?? null;
-    return begun?.change ?? { state, lines: [] };
-  });
-  return started;
-}
-
-/**
- * What the start of a run changes: its beat is consumed, its lease recorded. Makes the run's folder. Null where the beat
- * is consumed already. Throws a StorageError where there can be no folder.
- */
-export function beginRun(
-  order: Omit<RunOrder, 'because'>,
-  state: State,
-  session: Session,
-): { readonly change: Change; readonly run: StartedRun } | null {
-  const { group, reason } = order;
-  const again = reason === 'resume-interrupted' || reason === 'retry-due';
-  const before = entryOf(state, group.name) ?? {};
-  const consumed = consumedBeat(before);
-  if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return null;
-  const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
-  const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
-  const startedAt = isoOf(Date.now());
-  const runId = resumed?.id ?? makeRunId();
-  const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
-  const isLeft = new Set(finished.map(({ name }) => name));
-  const first = group.scripts.find(({ name }) => (order.only === undefined ? !isLeft.has(name) : name === order.only));
-  const lease: Lease = {
-    group: group.name,
-    runId,
-    beat: order.beat === null ? null : isoOf(order.beat),
-    missedBeats: resumed?.missedBeats ?? order.missedBeats,
-    tick: session.tick,
-    pid: process.pid,
-    processStartedAt: identifySelf()?.startedAt ?? null,
-    boot: identifySelf()?.boot ?? null,
-    since: startedAt,
-    until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
-    folder,
-    runStartedAt: resumed?.startedAt ?? startedAt,
-    spentMs: resumed?.durationMs ?? 0,
-    ...(order.only === undefined ? {} : { counts: false }),
-    ...positionOf(first, finished, group),
-  };
-  makeFolder(join(session.config.outputs, folder));
-  // What the script that was cut off left says nothing about the try that comes; nor does what others left that were
-  // started after it when a loss of power undid the note of that.
-  if (resumed != null && first !== undefined) {
-    for (const [index, { name }] of group.scripts.entries()) {
-      if (index < group.scripts.indexOf(first) || isLeft.has(name)) continue;
-      forgetEvidence(filesOf(join(session.config.outputs, folder), index + 1, name));
-    }
-  }
-  const { held, ...entry } = startRun(before, order.beat, again);
-  const counts = order.only === undefined;
-  const lines = [
-    ...(held == null || !counts
-      ? []
-      : [{ at: startedAt, type: 'released' as const, tick: session.tick, group: group.name }]),
-    {
-      at: startedAt,
-      type: 'run-start' as const,
-      tick: session.tick,
-      group: group.name,
-      lane: group.lane,
-      run: runId,
-      beat: lease.beat ?? null,
-      missedBeats: lease.missedBeats ?? 0,
-      reason,
-      ...(counts ? { entry } : {}),
-      lease,
-    },
-  ];
-  const groups = counts ? { ...state.groups, [group.name]: entry } : (state.groups ?? {});
-  return {
-    change: { state: { ...state, groups, leases: { ...state.leases, [group.lane]: lease } }, lines },
-    run: { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished },
-  };
-}
-
 /**
  * Starts a script as soon as every other process can read the note of it, and waits beside it until a loss of power can't
  * undo that note: in that case what such a loss leaves is the lease as it was before, and a script without an end. Throws
@@ -238,58 +128,6 @@ function noteProgress(
     lines: [],
   });
   record(session, change, onReplaced);
-}
-
-function positionOf(script: Script | undefined, scripts: readonly ScriptRecord[], group: Group) {
-  return {
-    scripts: [...scripts],
-    script: script?.name ?? null,
-    number: script === undefined ? null : group.scripts.indexOf(script) + 1,
-  };
-}
-
-type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
-
-/**
- * Records how a run ended and gives its lease up, in one write. Answers with the run as it counts.
- *
- * @param counts false for a single script by hand, which the state does not keep
- */
-export function endRecord(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
-  let counted = run;
-  record(session, (state) => {
-    const change = endChange(state, group, run, session, counts);
-    counted = change.run;
-    return change;
-  });
-  tellEnd(group, counted, session);
-  return counted;
-}
-
-/** What the end of a run changes, and the run as it counts. */
-function endChange(state: State, group: EndedGroup, run: RunRecord, session: Session, counts: boolean) {
-  const isOver = (lane: string, lease: Lease) => lane === group.lane && lease.runId === run.id;
-  const leases = Object.entries(state.leases ?? {}).filter(([lane, lease]) => !isOver(lane, lease));
-  const rest = { ...state, leases: Object.fromEntries(leases) };
-  const line = { at: isoOf(Date.now()), type: 'run-end', tick: session.tick, group: group.name } as const;
-  if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }], run };
-  const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
-  const counted = entry.lastRun ?? run;
-  return {
-    state: { ...rest, groups: { ...state.groups, [group.name]: entry } },
-    lines: [{ ...line, lane: group.lane, run: counted, entry }],
-    run: counted,
-  };
-}
-
-function tellEnd(group: EndedGroup, run: RunRecord, session: Session): void {
-  session.teller.emit({
-    kind: 'run-ended',
-    group: group.name,
-    runId: run.id ?? '',
-    outcome: run.outcome ?? 'failed',
-    durationMs: run.durationMs ?? 0,
-  });
 }
 
 function readyOneScript(
@@ -352,23 +190,5 @@ function nameScriptEvent(event: ScriptEvent) {
       return { ...event, kind: 'script-timed-out' as const };
     case 'left-behind':
       return event;
-  }
-}
-
-/** Sorts by time and is unique: `20261122T160000-4f9a2c1b`. */
-function makeRunId(): string {
-  const random = Math.floor(Math.random() * 0x100000000);
-  return `${compactInstant(Date.now())}-${random.toString(16).padStart(8, '0')}`;
-}
-
-function folderOf(group: string, runId: string, startedAt: string): string {
-  return `runs/${startedAt.slice(0, 10)}/${group}-${runId}`;
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o750 });
-  } catch (error) {
-    throw storageError('written', folder, error);
   }
 }

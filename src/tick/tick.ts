@@ -7,6 +7,7 @@ import type { HistoryLine } from '../state/history.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
+import { beginRun, type RunOrder, type StartedRun } from './begin.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { type Launchers, makeLaunchers } from './launcher.ts';
@@ -14,7 +15,6 @@ import { type Client, prepareFor, runOrders } from './order.ts';
 import { applyPlan, holdOf, tellPlan } from './planned.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
-import { beginRun, type RunOrder, type StartedRun } from './run.ts';
 import { type Change, makeTickId, readAwake, record, recordSoon, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
