@@ -77,7 +77,11 @@ if (idle !== null) {
     // What only reads writes nothing anywhere, so a tick compiles it and keeps that.
     if (isTick && isAnyNew() && keepParts()) {
       for (const name of ['preview.cjs', 'status.cjs']) {
-        await (loadPart(name) as ReadingPart).rehearse(workspace).catch(() => undefined);
+        try {
+          await (loadPart(name) as ReadingPart).rehearse(workspace);
+        } catch {
+          // What it could not do it says when it is asked to.
+        }
       }
       keepParts();
     }

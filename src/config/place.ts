@@ -38,7 +38,10 @@ export function readKept(name: string): Kept | null {
     const bytes = readFileSync(join(folder, name));
     const begin = bytes.indexOf('\n') + 1;
     const middle = begin + (bytes.length - begin) / 2;
-    if (begin === 0 || !Number.isInteger(middle) || bytes.compare(bytes, begin, middle, middle) !== 0) return null;
+    if (begin === 0 || !Number.isInteger(middle)) return null;
+    // Halves of nothing are equal, and of zeros, which a loss of power may leave for what was not yet on the disk.
+    if (middle === begin || bytes[begin] === 0) return null;
+    if (bytes.compare(bytes, begin, middle, middle) !== 0) return null;
     return { id: bytes.toString('latin1', 0, begin - 1), text: bytes.toString('utf8', begin, middle) };
   } catch {
     // Whatever is wrong with it, a cache is only a saving: what it was made of is read anew.

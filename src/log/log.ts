@@ -68,11 +68,8 @@ export function openLog(options: LogOptions): Log {
     return loading;
   };
   const waiting = setTimeout(() => {
-    loadWinston().catch((error: unknown) => {
-      put = () => {
-        throw error;
-      };
-    });
+    // An update of rhythm, say, may take its files away while a script runs: what has begun goes on as it is.
+    loadWinston().catch(() => undefined);
   }, quiet).unref();
 
   function write(level: Level, { group, script }: Source, text: string, fields: Fields = {}): void {
@@ -86,6 +83,7 @@ export function openLog(options: LogOptions): Log {
     loadWinston,
     close() {
       clearTimeout(waiting);
+      loading ??= Promise.resolve();
       file.close();
     },
   };

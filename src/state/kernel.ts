@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { requireLater } from '../require.ts';
 import { codeOf, openOrCreate } from './file.ts';
@@ -69,9 +69,11 @@ function nativeMethod(): Method | null {
  */
 function loadNative(): Native | null {
   const build = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`;
-  const nearby = ['../node_modules', '../..'].map((folder) => resolve(import.meta.dirname, folder, build));
-  for (const path of nearby) {
-    if (!existsSync(path)) continue;
+  for (const folder of ['../node_modules', '../..']) {
+    const path = resolve(import.meta.dirname, folder, build);
+    // Of a clone, what is beside it is no business of ours.
+    const isSearched = basename(resolve(import.meta.dirname, folder)) === 'node_modules';
+    if (!isSearched || !existsSync(path)) continue;
     try {
       const module: { exports: Partial<Native> } = { exports: {} };
       process.dlopen(module, path);

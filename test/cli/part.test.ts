@@ -163,4 +163,28 @@ describe('what came of compiling the program', () => {
     expect(other.length).toBe(text.length);
     expect((await workspace.rhythm(['tick', '--dry-run'], own)).stdout).toContain('nothing is CHANGED');
   });
+
+  it.skipIf(process.platform === 'win32')('may be taken away while a script runs', async () => {
+    const { workspace, options } = makeKeeping();
+    const folder = makeFolder();
+    cpSync(dirname(program), join(folder, 'dist'), { recursive: true });
+    const take = `rm -r '${join(folder, 'dist')}'; sleep 1`;
+    workspace.configure({
+      ...config,
+      groups: {
+        often: {
+          every: '1d',
+          scripts: [
+            { name: 'one', shell: take },
+            { name: 'two', shell: 'true' },
+          ],
+        },
+      },
+    });
+    const { code, stderr } = await workspace.rhythm(['tick'], { ...options, program: join(folder, 'dist/rhythm.cjs') });
+    expect([code, stderr]).toEqual([0, '']);
+    const log = readFileSync(join(workspace.outputs, 'master_scheduler.log'), 'utf8');
+    expect(log.match(/\[often\/(one|two)\] (started|succeeded)/g)).toHaveLength(4);
+    expect(log).toMatch(/\[often\] .*succeeded/);
+  });
 });

@@ -114,6 +114,40 @@ describe.runIf(hasFaketime)('a tick at rest', () => {
   });
 });
 
+describe('what is kept of a configuration', () => {
+  it.each([
+    ['tasks.config.json', JSON.stringify(config)],
+    ['tasks.config.mjs', `export default process.env.HOME === '?' ? null : ${JSON.stringify(config)};`],
+  ])('is made anew where it is damaged: of %s', async (name, text) => {
+    const workspace = makeWorkspace();
+    const cache = makeFolder();
+    const options = { env: { XDG_CACHE_HOME: cache } };
+    workspace.write(name, text);
+    const head = (bytes: Buffer) => bytes.indexOf('\n') + 1;
+    const damages: Record<string, (bytes: Buffer) => Buffer> = {
+      empty: () => Buffer.alloc(0),
+      'of its first line only': (bytes) => bytes.subarray(0, head(bytes)),
+      'of zeros behind its first line': (bytes) => bytes.fill(0, head(bytes)),
+      'of zeros': (bytes) => bytes.fill(0),
+      'without its second half': (bytes) => bytes.subarray(0, head(bytes) + (bytes.length - head(bytes)) / 2),
+      'without its last byte': (bytes) => bytes.subarray(0, -1),
+    };
+    await workspace.rhythm(['tick'], options);
+    for (const [damage, apply] of Object.entries(damages)) {
+      const kept = readdirSync(join(cache, 'rhythm')).filter((file) => !file.endsWith('.code'));
+      expect([damage, kept.length]).not.toEqual([damage, 0]);
+      for (const file of kept) {
+        const path = join(cache, 'rhythm', file);
+        writeFileSync(path, apply(readFileSync(path)));
+      }
+      for (const args of [['status'], ['tick']]) {
+        const { code, stderr } = await workspace.rhythm(args, options);
+        expect([damage, args, code, stderr]).toEqual([damage, args, 0, '']);
+      }
+    }
+  });
+});
+
 /** Breaks one byte of each file that is kept. */
 function spoil(folder: string, place: number): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
