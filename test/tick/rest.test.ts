@@ -33,6 +33,18 @@ const config = {
 };
 
 describe.runIf(hasFaketime)('a tick at rest', () => {
+  it.each([
+    ['20s', 0],
+    ['10m', 1],
+  ])('is noted only where it outlasts the time to the next trigger: every %s', async (every, count) => {
+    const workspace = makeWorkspace();
+    const env = { XDG_CACHE_HOME: makeFolder() };
+    workspace.configure({ timezone: 'UTC', groups: { often: { every, scripts: [{ name: 'only', shell: 'true' }] } } });
+    await workspace.rhythm(['tick'], { ...at('16:00:00'), env });
+    const kept = readdirSync(join(env.XDG_CACHE_HOME, 'rhythm'));
+    expect(kept.filter((name) => name.endsWith('.rest'))).toHaveLength(count);
+  });
+
   it('is recorded like any other, by what is loaded at once, as long as nothing can be due', async () => {
     const workspace = makeWorkspace();
     const env = { XDG_CACHE_HOME: makeFolder() };
