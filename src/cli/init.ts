@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { fileNames } from '../config/load.ts';
 import { describePlatform } from '../config/source.ts';
 import { alignRows } from '../report/table.ts';
-import { codeOf, storageError } from '../state/file.ts';
+import { codeOf, storageError } from '../state/failure.ts';
 import { quoteWord } from '../trigger/guard.ts';
 import { printLine } from './streams.ts';
 

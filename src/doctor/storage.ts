@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } 
 import { dirname, join } from 'node:path';
 import { formatSize } from '../config/size.ts';
 import { formatLength } from '../report/words.ts';
-import { codeOf } from '../state/file.ts';
+import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';
 import { describeHolder, isHeld, lockKind, lockPath } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';

@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RhythmError } from '../errors.ts';
-import { codeOf, openOrCreate, pause, storageError } from '../state/file.ts';
+import { codeOf, storageError } from '../state/failure.ts';
+import { openOrCreate, pause } from '../state/file.ts';
 import { type Lock, lockPath, waitLock } from '../state/lock.ts';
 
 export interface RotatingFileOptions {

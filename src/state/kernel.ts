@@ -1,9 +1,10 @@
 import { closeSync, constants, existsSync, statSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { requireLater } from '../require.ts';
-import { codeOf, openOrCreate } from './file.ts';
+import { codeOf } from './failure.ts';
+import { openOrCreate } from './file.ts';
 
 /** How locks are held here: `native` is a lock on the file; the others stand in where fs-native-extensions has no build. */
 export type LockKind = 'native' | 'abstract-socket' | 'exclusive-open';
@@ -69,11 +70,11 @@ function nativeMethod(): Method | null {
  */
 function loadNative(): Native | null {
   const build = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`;
-  for (const folder of ['../node_modules', '../..']) {
-    const path = resolve(import.meta.dirname, folder, build);
+  for (const place of ['../node_modules', '../..']) {
+    const folder = resolve(import.meta.dirname, place);
+    const path = join(folder, build);
     // Of a clone, what is beside it is no business of ours.
-    const isSearched = basename(resolve(import.meta.dirname, folder)) === 'node_modules';
-    if (!isSearched || !existsSync(path)) continue;
+    if (basename(folder) !== 'node_modules' || !existsSync(path)) continue;
     try {
       const module: { exports: Partial<Native> } = { exports: {} };
       process.dlopen(module, path);

@@ -10,7 +10,8 @@ import {
 } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
-import { codeOf, pause, storageError } from './file.ts';
+import { codeOf, storageError } from './failure.ts';
+import { pause } from './file.ts';
 import { type Hold, type LockKind, method, socketName } from './kernel.ts';
 import { within } from './path.ts';
 import { isoOf } from './schema.ts';

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
 import { consumedBeat } from '../plan/due.ts';
-import { storageError } from '../state/file.ts';
+import { storageError } from '../state/failure.ts';
 import { startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/schema.ts';
 import { filesOf, forgetEvidence } from './evidence.ts';

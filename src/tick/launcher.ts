@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { getPriority } from 'node:os';
 import { readMonotonic } from '../monotonic.ts';
-import { codeOf } from '../state/file.ts';
+import { codeOf } from '../state/failure.ts';
 import { type End, endOf, type ScriptFiles } from './evidence.ts';
 import { identify, type Listing, listProcesses, type ProcessIdentity } from './process.ts';
 import { quick } from './tree.ts';

@@ -3,7 +3,6 @@ import { StorageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
-import type { HistoryLine } from '../state/history.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
@@ -12,10 +11,11 @@ import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { type Launchers, makeLaunchers } from './launcher.ts';
 import { type Client, prepareFor, runOrders } from './order.ts';
+import { endTick, judgeTick, type TickOutcome } from './outcome.ts';
 import { applyPlan, holdOf, tellPlan } from './planned.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
-import { type Change, makeTickId, readAwake, record, recordSoon, type Session } from './session.ts';
+import { makeTickId, record, recordSoon, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
 export interface TickOrder {
@@ -39,9 +39,6 @@ export interface TickReport {
   readonly runs: ReadonlyMap<string, RunRecord>;
   readonly outcome: TickOutcome;
 }
-
-/** `lanes-held`: there was work, all of it in lanes that other ticks hold. */
-export type TickOutcome = 'nothing-due' | 'lanes-held' | 'succeeded' | 'failed' | 'interrupted';
 
 /**
  * One tick: takes the lanes that have work, settles what dead ticks left in them, plans, records the plan, runs it and
@@ -270,40 +267,4 @@ function reorder(decisions: readonly Decision[], skipped: ReadonlyMap<string, De
   const rest = now.filter(({ decision }) => decision !== 'run');
   rest.sort((a, b) => (place.get(a.group) ?? 0) - (place.get(b.group) ?? 0));
   return [...now.filter(({ decision }) => decision === 'run'), ...rest];
-}
-
-function judgeTick(plan: Plan, runs: ReadonlyMap<string, RunRecord>, { stop, isAskedToEnd }: Session): TickOutcome {
-  if (stop.aborted || isAskedToEnd()) return 'interrupted';
-  if ([...runs.values()].some(hasFailed)) return 'failed';
-  if (runs.size > 0) return 'succeeded';
-  return plan.decisions.some(({ reason }) => reason === 'lane-held') ? 'lanes-held' : 'nothing-due';
-}
-
-function hasFailed({ outcome }: RunRecord): boolean {
-  return outcome === 'failed' || outcome === 'timed-out';
-}
-
-function endTick(
-  state: State,
-  decisions: readonly Decision[],
-  runs: ReadonlyMap<string, RunRecord>,
-  outcome: TickOutcome,
-  clock: number,
-  tick: string,
-): Change {
-  const finishedAt = isoOf(Date.now());
-  const line: HistoryLine = {
-    at: finishedAt,
-    type: 'tick',
-    tick,
-    outcome,
-    durationMs: Math.round(readMonotonic() - clock),
-    ran: runs.size,
-    failed: [...runs.values()].filter(hasFailed).length,
-    skipped: decisions.filter(({ decision }) => decision === 'skip').length,
-    awakeMs: readAwake(),
-  };
-  // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
-  const isLast = state.lastTick?.id === tick;
-  return { state: isLast ? { ...state, lastTick: { ...state.lastTick, finishedAt, outcome } } : state, lines: [line] };
 }
