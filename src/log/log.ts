@@ -83,6 +83,7 @@ export function openLog(options: LogOptions): Log {
     loadWinston,
     close() {
       clearTimeout(waiting);
+      // A line that comes too late must not set the timer again.
       loading ??= Promise.resolve();
       file.close();
     },

@@ -39,6 +39,7 @@ export interface ScriptFiles {
 
 /** They stop a process, wake it or tell it something, and end none (signal(7), default actions Stop, Cont and Ign). */
 const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGCHLD', 'SIGURG', 'SIGWINCH']);
+
 /** Where a script's files are: `<n>-<name>.log` and its like, the name made safe for any file system. */
 export function filesOf(folder: string, number: number, scriptName: string): ScriptFiles {
   const safe = scriptName.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);

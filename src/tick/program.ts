@@ -47,24 +47,21 @@ function obstacleAtFolder(script: Script, workspace: string): string | null {
 
 function obstacleAtFile(script: Script, workspace: string): string | null {
   if (script.file === null) return null;
-  const complaint = complaintOf(script.file, script.argv[0] === script.file);
-  return complaint === null ? null : complaint(told(script.file, workspace));
-}
-
-/** What is wrong with a file that is to be run, as a sentence with its name; null where nothing is. */
-function complaintOf(file: string, isDirect: boolean): ((name: string) => string) | null {
+  const { file } = script;
+  // To word it takes longer than all that is looked for here.
+  const name = () => told(file, workspace);
   const stats = statOf(file);
   if (stats === null) {
-    return (name) => `${name} does not exist (looked for ${file}): restore it or correct its name in the configuration`;
+    return `${name()} does not exist (looked for ${file}): restore it or correct its name in the configuration`;
   }
-  if (!stats.isFile()) return (name) => `${name} is not a file: name the file to run in the configuration`;
+  if (!stats.isFile()) return `${name()} is not a file: name the file to run in the configuration`;
   if (isWindows) return null;
   if (process.geteuid?.() === 0 && (stats.uid !== 0 || (stats.mode & 0o022) !== 0)) {
-    return (name) =>
-      `${name} may be written by others and is not run as root: chown root ${name} && chmod go-w ${name}`;
+    return `${name()} may be written by others and is not run as root: chown root ${name()} && chmod go-w ${name()}`;
   }
-  if (isDirect && !may(file, constants.X_OK)) return (name) => `${name} may not be executed: chmod +x ${name}`;
-  return isDirect || may(file, constants.R_OK) ? null : (name) => `${name} may not be read: chmod +r ${name}`;
+  const isDirect = script.argv[0] === file;
+  if (isDirect && !may(file, constants.X_OK)) return `${name()} may not be executed: chmod +x ${name()}`;
+  return isDirect || may(file, constants.R_OK) ? null : `${name()} may not be read: chmod +r ${name()}`;
 }
 
 /** The path of a program as execvp(3) finds it (and on Windows cmd, by PATHEXT); null where there is none. */
