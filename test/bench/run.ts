@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { isInstalled } from './measure.ts';
 import { type Result, renderResults } from './result.ts';
 import { type Bench, rows } from './rows.ts';
-import { openPlace, repository } from './workspace.ts';
+import { openPlace, type Place, repository } from './workspace.ts';
 
 /**
  * `npm run bench`, with names of rows for some of them: what rhythm costs, each time against something else that is
@@ -40,12 +40,14 @@ const machine = {
 say(`${machine.system}, ${machine.cores} x ${machine.processor}, ${machine.memoryGiB} GiB, load ${tellLoad()}.`);
 say(`At least ${runs} runs of each; median [least..most].`);
 const benches: { node: string; results: Result[] }[] = [];
-for (const node of nodes) {
-  const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-  const place = openPlace();
-  const bench: Bench = { place, node, runs, say };
-  const results: Result[] = [];
-  try {
+const places: Place[] = [];
+try {
+  for (const node of nodes) {
+    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+    const place = openPlace();
+    places.push(place);
+    const bench: Bench = { place, node, runs, say };
+    const results: Result[] = [];
     for (const [name, measureRow] of Object.entries(rows)) {
       if (chosen.length > 0 && !chosen.includes(name)) continue;
       say(`Node ${version}, ${name} …`);
@@ -53,10 +55,10 @@ for (const node of nodes) {
       results.push(...found);
       say(renderResults(found));
     }
-  } finally {
-    place.remove();
+    benches.push({ node: version, results });
   }
-  benches.push({ node: version, results });
+} finally {
+  for (const place of places) place.remove();
 }
 
 for (const { node, results } of benches) say(`\nNode ${node}, load ${tellLoad()}\n${renderResults(results)}`);

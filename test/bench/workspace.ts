@@ -17,7 +17,7 @@ export interface Workspace {
   rhythm(...args: string[]): Command;
 }
 
-/** Where workspaces are made, with a cache of their own; removed at the end. */
+/** Where workspaces are made, with a cache of their own; to be removed when all is measured. */
 export interface Place {
   make(node: string): Workspace;
   remove(): void;
@@ -99,11 +99,16 @@ export function makeDue(place: Place, node: string, groups: object): { workspace
   return { workspace, tick: keepDue(workspace) };
 }
 
-/** The tick of a workspace, that begins each time with the outputs of now; their beats of the next second have come. */
+/**
+ * The tick of a workspace, that begins each time with the outputs of now; their beats of the next second have come. What
+ * the last one left is moved away, and only what is large is removed: for minutes after files are removed, ext4 without a
+ * journal passes over their inodes one by one whenever a file is created near them (ext4_new_inode), which is nothing
+ * that a tick does.
+ */
 function keepDue(workspace: Workspace): Command {
   cpSync(workspace.outputs, `${workspace.outputs}.saved`, { recursive: true, preserveTimestamps: true });
   run(['sleep', '1.1']);
-  const restore = 'rm -rf "$1" && cp -rp "$1.saved" "$1"';
+  const restore = 'mv "$1" "$1.$$" && cp -rp "$1.saved" "$1" && find "$1.$$" -size +1024k -delete';
   return { ...workspace.rhythm('tick'), prepare: ['sh', '-c', restore, 'sh', workspace.outputs] };
 }
 
