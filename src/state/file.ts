@@ -137,6 +137,21 @@ export function setAside(path: string, aside: string): void {
  * @param durable whether to return only when a loss of power can't undo it
  */
 export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
+  const appended = append(path, text);
+  if (durable) appended.secure();
+  else appended.leave();
+}
+
+/** Lines that everybody reads and that a loss of power may still undo. One of the two is to be called, once. */
+export interface Appended {
+  /** Returns when it can't any more; the lock that they were written under is not needed for it. StorageError. */
+  secure(): void;
+  /** Leaves it at that. */
+  leave(): void;
+}
+
+/** As `appendDurably`, which says what may undo it, but does not wait for the disk. */
+export function append(path: string, text: string): Appended {
   try {
     const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
     try {
@@ -147,11 +162,24 @@ export function appendDurably(path: string, text: string, { durable = true }: { 
         ftruncateSync(descriptor, size);
         throw error;
       }
-      if (durable) fsyncSync(descriptor);
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
+    return { secure: () => secure(path, descriptor, isNew), leave: () => closeSync(descriptor) };
+  } catch (error) {
+    throw storageError('written', path, error);
+  }
+}
+
+function secure(path: string, descriptor: number, isNew: boolean): void {
+  try {
+    try {
+      fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    if (isNew && durable) syncFolder(dirname(path));
+    if (isNew) syncFolder(dirname(path));
   } catch (error) {
     throw storageError('written', path, error);
   }

@@ -1,5 +1,5 @@
 import { StorageError } from '../errors.ts';
-import { appendDurably, sweepTemporaries, writeDurably } from './file.ts';
+import { type Appended, append, sweepTemporaries, writeDurably } from './file.ts';
 import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
 import { readBackward, readForward, seekLine, visitBackward } from './lines.ts';
@@ -36,12 +36,19 @@ export function appendHistory(
   lines: readonly HistoryLine[],
   { durable = true }: { durable?: boolean } = {},
 ): void {
-  if (lines.length === 0) return;
+  const appended = addHistory(outputs, lines);
+  if (durable) appended.secure();
+  else appended.leave();
+}
+
+/** As `appendHistory`, but does not wait for the disk. */
+export function addHistory(outputs: string, lines: readonly HistoryLine[]): Appended {
+  if (lines.length === 0) return { secure: () => undefined, leave: () => undefined };
   const text = lines.map(textOf).join('');
-  locked(outputs, () => {
+  return locked(outputs, () => {
     if (!swept.has(outputs)) sweepTemporaries(historyPath(outputs));
     swept.add(outputs);
-    appendDurably(historyPath(outputs), text, { durable });
+    return append(historyPath(outputs), text);
   });
 }
 

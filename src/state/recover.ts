@@ -1,6 +1,6 @@
 import { findFault } from './check.ts';
 import type { HistoryLine } from './history.ts';
-import { type GroupState, type Lease, type State, stateVersion } from './schema.ts';
+import { type GroupState, type Lease, type RunRecord, type State, stateVersion } from './schema.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest
@@ -62,6 +62,30 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
     groups: Object.fromEntries(groups),
     leases: Object.fromEntries(leases),
   };
+}
+
+/**
+ * The ends of runs that a state has and the history has not, after a loss of power: what begins a run is on the disk in
+ * the state a moment before it is in the history, and the end of the run before it goes there with it.
+ *
+ * @param lease the one of that beginning
+ * @param laneOf the lane of a group
+ * @param isTold whether the history has the end of a group's run
+ */
+export function untoldEnds(
+  state: State,
+  lease: Lease,
+  laneOf: (group: string) => string,
+  isTold: (group: string, run: RunRecord) => boolean,
+): HistoryLine[] {
+  const from = Date.parse(state.lastTick?.startedAt ?? '');
+  const to = Date.parse(lease.since ?? '');
+  return Object.entries(state.groups ?? {}).flatMap(([group, entry]): HistoryLine[] => {
+    const { lastRun: run } = entry;
+    const at = run?.finishedAt;
+    if (run == null || at == null || !(Date.parse(at) >= from && Date.parse(at) <= to) || isTold(group, run)) return [];
+    return [{ at, type: 'run-end', tick: lease.tick ?? null, group, lane: laneOf(group), run, entry }];
+  });
 }
 
 /** Takes a line's entry over into the groups; false where it has none, or none that a state could have. */

@@ -32,15 +32,23 @@ export interface StartedRun {
   readonly finished: readonly ScriptRecord[];
 }
 
-/** Consumes the beat and records the lease, in one write. Null where the beat is consumed already. */
-export function startRecord(order: RunOrder, session: Session): StartedRun | null {
-  let started: StartedRun | null = null;
-  record(session, (state) => {
+/**
+ * Consumes the beat and records the lease, in one write.
+ *
+ * @param onStored runs as with `record`; not at all where the beat is consumed already
+ */
+export function startRecord(order: RunOrder, session: Session, onStored: (run: StartedRun) => void): void {
+  let started: StartedRun | undefined;
+  const change = (state: State) => {
     const begun = beginRun(order, state, session);
-    started = begun?.run ?? null;
+    started = begun?.run;
     return begun?.change ?? { state, lines: [] };
+  };
+  record(session, change, {
+    onStored() {
+      if (started !== undefined) onStored(started);
+    },
   });
-  return started;
 }
 
 /**

@@ -178,7 +178,8 @@ function startOnWindows(pid: number): string | null {
   return stdout?.trim() ?? '';
 }
 
-function isSameBoot(one: string, other: string): boolean {
+/** Whether two of `bootIdentity` name the same boot. */
+export function isSameBoot(one: string, other: string): boolean {
   const [a, b] = [kernelTime.exec(one)?.[1], kernelTime.exec(other)?.[1]];
   return a !== undefined && b !== undefined ? Math.abs(Number(a) - Number(b)) <= bootTolerance : one === other;
 }

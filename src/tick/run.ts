@@ -31,37 +31,43 @@ export async function runGroup(
   begun?: StartedRun,
 ): Promise<EndedRun | null> {
   const { group } = order;
-  const run = begun ?? startRecord(order, session);
-  if (run === null) return null;
+  const ready = ({ lease }: StartedRun, step: Step) => {
+    const { runId, beat = null } = lease;
+    const place = { runId, beat, folder: join(session.config.outputs, lease.folder ?? ''), number: step.number };
+    return readyOneScript(step.script, place, order, session, launchers);
+  };
+  const isOver = () => session.stop.aborted || halt.aborted || session.isAskedToEnd();
+  const begin = (run: StartedRun): Begun => {
+    const steps = stepsOf(order, run.finished);
+    const [step] = steps;
+    const clock = readMonotonic();
+    const first = step === undefined || isOver() ? null : (async () => ready(run, step).start())();
+    return { run, steps, clock, first };
+  };
+  // No script starts that could not be told of.
+  session.teller.check();
+  const going = begun === undefined ? beginOnceStored(order, session, begin) : begin(begun);
+  if (going === null || going instanceof Promise) return going;
+  const { run, steps, clock, first } = going;
   session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
 
-  const clock = readMonotonic();
-  const { runId, beat = null } = run.lease;
-  const place = { runId, beat, folder: join(session.config.outputs, run.lease.folder ?? '') };
   const scripts = [...run.finished];
-  const isDone = new Set(scripts.map(({ name }) => name));
-  const stops = (script: Script, { outcome }: ScriptRecord) =>
-    group.onScriptFailure === 'stop' && !script.optional && outcome !== 'succeeded';
+  const startNext = (step: Step) => {
+    if (isOver()) return null;
+    session.teller.check();
+    const note = (onReplaced: () => void) => noteProgress(run.lease, step.script, scripts, group, session, onReplaced);
+    return startOnceNoted(note, ready(run, step));
+  };
   let complete = true;
-  let isFirst = true;
-  for (const [index, script] of group.scripts.entries()) {
-    if (order.only !== undefined && order.only !== script.name) continue;
-    if (isDone.has(script.name)) {
-      if (stops(script, scripts.find(({ name }) => name === script.name) as ScriptRecord)) break;
-      continue;
-    }
-    if (session.stop.aborted || halt.aborted || session.isAskedToEnd()) {
+  for (const step of steps) {
+    const running = step === steps[0] ? first : startNext(step);
+    if (running === null) {
       complete = false;
       break;
     }
-    // No script starts that could not be told of.
-    session.teller.check();
-    const ready = readyOneScript(script, { ...place, number: index + 1 }, order, session, launchers);
-    const note = (onReplaced: () => void) => noteProgress(run.lease, script, scripts, group, session, onReplaced);
-    const ended = await (isFirst ? ready.start() : startOnceNoted(note, ready));
-    isFirst = false;
+    const ended = await running;
     scripts.push(ended);
-    if (stops(script, ended)) break;
+    if (stops(step.script, ended, group)) break;
   }
 
   const finished: RunRecord = {
@@ -86,6 +92,62 @@ export async function runGroup(
     () => tellEnd(group, finished, session),
   );
   return { run: finished, recorded };
+}
+
+/** A script that a run has before it. */
+interface Step {
+  readonly script: Script;
+  /** Its place in the group, from 1. */
+  readonly number: number;
+}
+
+/** A run that has begun. */
+interface Begun {
+  readonly run: StartedRun;
+  readonly steps: readonly Step[];
+  /** When it began, by the monotonic clock, ms. */
+  readonly clock: number;
+  /** The first of its scripts, which runs; null where no script is to start any more. */
+  readonly first: Promise<ScriptRecord> | null;
+}
+
+/** The scripts that a run has before it: those that have ended are left out, and what such a one keeps from starting. */
+function stepsOf({ group, only }: RunOrder, finished: readonly ScriptRecord[]): Step[] {
+  const endOf = new Map(finished.map((ended) => [ended.name, ended]));
+  const steps: Step[] = [];
+  for (const [index, script] of group.scripts.entries()) {
+    if (only !== undefined && only !== script.name) continue;
+    const ended = endOf.get(script.name);
+    if (ended === undefined) steps.push({ script, number: index + 1 });
+    else if (stops(script, ended, group)) break;
+  }
+  return steps;
+}
+
+/** Whether a script that has ended keeps those after it in its group from starting. */
+function stops(script: Script, { outcome }: ScriptRecord, { onScriptFailure }: Group): boolean {
+  return onScriptFailure === 'stop' && !script.optional && outcome !== 'succeeded';
+}
+
+/**
+ * Begins a run as soon as no loss of power can undo its lease. The lines of the history are made as safe beside its first
+ * script. Throws what kept that from being done, when the script has ended if it was started.
+ */
+function beginOnceStored(
+  order: RunOrder,
+  session: Session,
+  begin: (run: StartedRun) => Begun,
+): Begun | null | Promise<never> {
+  let begun: Begun | null = null;
+  try {
+    startRecord(order, session, (run) => {
+      begun = begin(run);
+    });
+    return begun;
+  } catch (error) {
+    const running = (begun as Begun | null)?.first;
+    return Promise.allSettled([running]).then(() => Promise.reject(error));
+  }
 }
 
 /**
@@ -127,7 +189,7 @@ function noteProgress(
     state: { ...state, leases: { ...state.leases, [group.lane]: next } },
     lines: [],
   });
-  record(session, change, onReplaced);
+  record(session, change, { onReplaced });
 }
 
 function readyOneScript(

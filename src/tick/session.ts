@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
-import { appendHistory, type HistoryLine } from '../state/history.ts';
+import type { Appended } from '../state/file.ts';
+import { addHistory, type HistoryLine } from '../state/history.ts';
 import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import type { Teller } from './teller.ts';
@@ -37,14 +38,23 @@ export interface Change {
   readonly lines: readonly HistoryLine[];
 }
 
+/** What may be done while a change is recorded: as soon as it is safe enough for that. */
+export interface Moments {
+  /** As with `writeDurably`; not at all where nothing is written. */
+  readonly onReplaced?: () => void;
+  /**
+   * Runs when no loss of power can undo the change of the state, while one may still take the lines of the history that
+   * go with it. It may not throw.
+   */
+  readonly onStored?: () => void;
+}
+
 /**
  * Changes the state and tells the history why, in one step under the state's lock. The history is written first: where a
  * tick dies between the two, nothing has been started that the state does not know of. What `recordSoon` has left goes
  * with it.
- *
- * @param onReplaced runs as with `writeDurably`; not at all where nothing is written
  */
-export function record(session: Recording, change: MakeChange, onReplaced?: () => void): State {
+export function record(session: Recording, change: MakeChange, moments: Moments = {}): State {
   const earlier = takeWaiting(session.store);
   let isMade = false;
   try {
@@ -56,7 +66,7 @@ export function record(session: Recording, change: MakeChange, onReplaced?: () =
         return made;
       },
     ];
-    const state = write(session, changes, onReplaced);
+    const state = write(session, changes, moments);
     for (const { onRecorded } of earlier) onRecorded();
     return state;
   } catch (error) {
@@ -116,8 +126,13 @@ function flush(session: Recording, changes: readonly Waiting[]): void {
   for (const { onRecorded } of changes) onRecorded();
 }
 
-function write({ config, store }: Recording, changes: readonly MakeChange[], onReplaced?: () => void): State {
-  return store.updateState((before) => {
+function write(
+  { config, store }: Recording,
+  changes: readonly MakeChange[],
+  { onReplaced, onStored }: Moments = {},
+): State {
+  let unsecured: Appended | undefined;
+  const apply = (before: State) => {
     let state = before;
     const lines: HistoryLine[] = [];
     for (const change of changes) {
@@ -125,10 +140,20 @@ function write({ config, store }: Recording, changes: readonly MakeChange[], onR
       state = made.state;
       lines.push(...made.lines);
     }
+    const appended = addHistory(config.outputs, lines);
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
-    appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
+    if (lines.every(({ type }) => type === 'tick')) appended.leave();
+    else if (onStored === undefined) appended.secure();
+    else unsecured = appended;
     return state;
-  }, onReplaced);
+  };
+  try {
+    const state = store.updateState(apply, onReplaced);
+    onStored?.();
+    return state;
+  } finally {
+    unsecured?.secure();
+  }
 }
 
 /** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */

@@ -520,6 +520,33 @@ describe('a lease that was left behind', () => {
     },
   };
 
+  it('after a loss of power that took the newest lines of the history: they are told again', async () => {
+    const workspace = workspaceOf({
+      first: { every: '1d', ...shell(note('first')) },
+      second: { every: '1d', ...shell(`${note('second')}; ${gate('gate')}`), dependsOn: ['first'] },
+    });
+    makeGate(workspace, 'gate');
+    const dies = workspace.start(['tick']);
+    await workspace.ledgerHas('second');
+    dies.child.kill('SIGKILL');
+    await dies.done;
+    release(workspace, 'gate');
+    const state = workspace.state();
+    const run = state.groups?.first?.lastRun;
+    const file = 'outputs/history.jsonl';
+    const lines = workspace.read(file).split('\n');
+    const end = lines.findIndex((line) => line.includes('"run-end"'));
+    expect(lines[end]).toContain(run?.id);
+    workspace.write(file, `${lines.slice(0, end).join('\n')}\n`);
+    const lease = { ...state.leases?.main, boot: '00000000-0000-0000-0000-000000000000' };
+    workspace.write('outputs/master_scheduler_state.json', JSON.stringify({ ...state, leases: { main: lease } }));
+
+    expect((await workspace.tick()).code).toBe(0);
+    const ends = workspace.history().filter(({ type, group }) => type === 'run-end' && group === 'first');
+    expect(ends).toMatchObject([{ at: run?.finishedAt, run: { id: run?.id, outcome: 'succeeded' } }]);
+    expect(workspace.ledger().filter((word) => word === 'first')).toHaveLength(1);
+  });
+
   it.runIf(hasFaketime)(
     'by an earlier generation is understood: its run goes on at the script that was cut off',
     async () => {
@@ -580,6 +607,44 @@ describe('a tick that is told to stop', () => {
     expect(workspace.ledger()).toEqual(['begins', 'begins', 'ends', 'never']);
   });
 });
+
+it.runIf(hasStrace)('a script starts when its lease is safe, and the history is made safe beside it', () => {
+  const workspace = workspaceOf({ one: shell('true'), two: { ...shell('true'), dependsOn: ['one'] } });
+  const strace = ['-f', '-qq', '-y', '-s', '4096', '-e', 'trace=write,fsync', process.execPath, program];
+  const { stderr } = spawnSync('strace', [...strace, '-C', workspace.folder], { encoding: 'utf8' });
+  const moments: readonly (readonly [string, RegExp])[] = [
+    ['told', /write\(\d+<.*history\.jsonl>.*run-start.*"group\\":\\"two/],
+    ['written', /fsync\(\d+<.*master_scheduler_state\.json.*tmp>\)/],
+    ['named', /fsync\(\d+<.*\/outputs>\)/],
+    ['ordered', /write\(.*RHYTHM_GROUP='two'/],
+    ['secured', /fsync\(\d+<.*history\.jsonl>\)/],
+  ];
+  const seen = stderr
+    .split('\n')
+    .flatMap((line) => moments.filter(([, mark]) => mark.test(line)).map(([what]) => what));
+  expect(seen.slice(seen.indexOf('told')).slice(0, 5)).toEqual(['told', 'written', 'named', 'ordered', 'secured']);
+});
+
+it.runIf(hasStrace)(
+  'a script that runs while its record can not be made safe ends and counts, and is the last',
+  async () => {
+    const workspace = workspaceOf({
+      one: shell(note('one')),
+      two: { ...shell(note('two')), dependsOn: ['one'] },
+      three: { ...shell(note('three')), dependsOn: ['two'] },
+    });
+    workspace.write('outputs/history.jsonl', '');
+    // The first one makes the plan safe, the second one the end of the first group and the start of the second.
+    const failing = ['-P', join(workspace.folder, 'outputs/history.jsonl'), '-e', 'inject=fsync:error=EIO:when=2+'];
+    const strace = ['-f', '-qq', '-o', '/dev/null', ...failing, process.execPath, program, '-C', workspace.folder];
+    const { status, stderr } = spawnSync('strace', strace, { encoding: 'utf8' });
+    expect(status).toBe(74);
+    expect(stderr).toMatch(/history\.jsonl can't be written/);
+    expect(workspace.ledger()).toEqual(['one', 'two']);
+    expect((await workspace.rhythm([])).code).toBe(0);
+    expect(workspace.ledger()).toEqual(['one', 'two', 'three']);
+  },
+);
 
 it.runIf(hasStrace)(
   'a tick that is told to stop just as a script ends does not wait for it',
