@@ -134,6 +134,7 @@ const lease = object({
   runId: text,
   beat: optional(instant),
   missedBeats: optional(number),
+  reason: optional(text),
   tick: optional(text),
   pid: optional(number),
   processStartedAt: optional(text),

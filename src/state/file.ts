@@ -3,15 +3,12 @@ import {
   constants,
   existsSync,
   fchownSync,
-  fstatSync,
   fsyncSync,
-  ftruncateSync,
   linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   statfsSync,
   statSync,
@@ -21,7 +18,8 @@ import {
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { codeOf, storageError } from './failure.ts';
 
-const fileMode = 0o640;
+/** Readable by the owner's group at most. */
+export const fileMode = 0o640;
 const folderMode = 0o750;
 
 /** A file's bytes; null where there is none. StorageError where it can't be read. */
@@ -128,63 +126,6 @@ export function setAside(path: string, aside: string): void {
   }
 }
 
-/**
- * Appends whole lines in one write. A file that ends within a line, torn by a crash, gets a newline first; what a full
- * disk cuts short is taken away again. Only under a lock that every writer of the file takes: the truncation would cut
- * what others appended meanwhile. StorageError where it fails: the file is then as it was.
- *
- * @param text ends with a newline
- * @param durable whether to return only when a loss of power can't undo it
- */
-export function appendDurably(path: string, text: string, { durable = true }: { durable?: boolean } = {}): void {
-  const appended = append(path, text);
-  if (durable) appended.secure();
-  else appended.leave();
-}
-
-/** Lines that everybody reads and that a loss of power may still undo. One of the two is to be called, once. */
-export interface Appended {
-  /** Returns when it can't any more; the lock that they were written under is not needed for it. StorageError. */
-  secure(): void;
-  /** Leaves it at that. */
-  leave(): void;
-}
-
-/** As `appendDurably`, which says what may undo it, but does not wait for the disk. */
-export function append(path: string, text: string): Appended {
-  try {
-    const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
-    try {
-      const { size } = fstatSync(descriptor);
-      try {
-        writeWhole(descriptor, Buffer.from(endsTorn(descriptor, size) ? `\n${text}` : text));
-      } catch (error) {
-        ftruncateSync(descriptor, size);
-        throw error;
-      }
-    } catch (error) {
-      closeSync(descriptor);
-      throw error;
-    }
-    return { secure: () => secure(path, descriptor, isNew), leave: () => closeSync(descriptor) };
-  } catch (error) {
-    throw storageError('written', path, error);
-  }
-}
-
-function secure(path: string, descriptor: number, isNew: boolean): void {
-  try {
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    if (isNew) syncFolder(dirname(path));
-  } catch (error) {
-    throw storageError('written', path, error);
-  }
-}
-
 /** Opens a file for reading and writing, 0640, and creates it and its folder where missing. Throws what the system says. */
 export function openOrCreate(path: string, flags = 0): number {
   const readWrite = constants.O_RDWR | flags;
@@ -224,7 +165,7 @@ export function sweepTemporaries(path: string, ...endings: readonly string[]): v
 }
 
 /** Opens a file that is created; the folder for it as well, where it is missing. */
-function withFolder<T>(path: string, open: () => T): T {
+export function withFolder<T>(path: string, open: () => T): T {
   try {
     return open();
   } catch (error) {
@@ -255,7 +196,7 @@ function temporaryName(path: string): string {
   return `${dirname(path)}${sep}.${basename(path)}.${own}.tmp`;
 }
 
-function openNew(path: string, flags: number, mode: number): number {
+export function openNew(path: string, flags: number, mode: number): number {
   const descriptor = openSync(path, flags | constants.O_CREAT | constants.O_EXCL, mode);
   giveToOwnerOf(dirname(path), descriptor);
   return descriptor;
@@ -276,25 +217,8 @@ function giveToOwnerOf(folder: string, descriptor: number): void {
   }
 }
 
-function openForAppending(path: string): { descriptor: number; isNew: boolean } {
-  // Read access as well: to see how the file ends.
-  const flags = constants.O_RDWR | constants.O_APPEND;
-  try {
-    return { descriptor: openSync(path, flags), isNew: false };
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-    return { descriptor: openNew(path, flags, fileMode), isNew: true };
-  }
-}
-
-function endsTorn(descriptor: number, size: number): boolean {
-  if (size === 0) return false;
-  const last = Buffer.alloc(1);
-  return readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
-}
-
 /** A full disk shows first as a write that is cut short, without an error; the attempt at the rest tells the cause. */
-function writeWhole(descriptor: number, bytes: Buffer): void {
+export function writeWhole(descriptor: number, bytes: Buffer): void {
   let written = 0;
   while (written < bytes.length) {
     const count = writeSync(descriptor, bytes, written);
@@ -323,7 +247,7 @@ export function pause(duration: number): void {
 }
 
 /** A rename outlives a loss of power only when its folder is synced too; Windows and some file systems can't do that. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   const descriptor = openFolder(folder);
   if (descriptor === null) return;
   try {

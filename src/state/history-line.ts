@@ -1,7 +1,7 @@
 import type { GroupState, Lease, RunRecord } from './schema.ts';
 
 interface Line {
-  /** When it was written, ISO 8601. */
+  /** When it was written, ISO 8601; for the first time, where it is told again after a loss of power. */
   readonly at: string;
   /** The tick that wrote it. */
   readonly tick?: string | null;

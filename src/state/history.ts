@@ -1,5 +1,6 @@
 import { StorageError } from '../errors.ts';
-import { type Appended, append, sweepTemporaries, writeDurably } from './file.ts';
+import { type Appended, append } from './append.ts';
+import { sweepTemporaries, writeDurably } from './file.ts';
 import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
 import { readBackward, readForward, seekLine, visitBackward } from './lines.ts';
@@ -20,29 +21,17 @@ const patience = 60_000;
 /** The outputs folders that this process has looked through for what a killed pruning left. */
 const swept = new Set<string>();
 /** Lines are no further out of order, ms, than this: a tick's own line comes hours after its instant, clocks are set. */
-const disorder = 3 * 3_600_000;
+export const disorder = 3 * 3_600_000;
 
 export function historyPath(outputs: string): string {
   return within(outputs, 'history.jsonl');
 }
 
 /**
- * Adds lines, in one write and one fsync. StorageError where that fails: the file is then as it was.
- *
- * @param durable false for what nothing is rebuilt from, as the line at the end of a tick
+ * Adds lines, in one write and, where they are made safe, one fsync. StorageError where that fails: the file is then as it
+ * was.
  */
-export function appendHistory(
-  outputs: string,
-  lines: readonly HistoryLine[],
-  { durable = true }: { durable?: boolean } = {},
-): void {
-  const appended = addHistory(outputs, lines);
-  if (durable) appended.secure();
-  else appended.leave();
-}
-
-/** As `appendHistory`, but does not wait for the disk. */
-export function addHistory(outputs: string, lines: readonly HistoryLine[]): Appended {
+export function appendHistory(outputs: string, lines: readonly HistoryLine[]): Appended {
   if (lines.length === 0) return { secure: () => undefined, leave: () => undefined };
   const text = lines.map(textOf).join('');
   return locked(outputs, () => {

@@ -1,6 +1,6 @@
 import { findFault } from './check.ts';
 import type { HistoryLine } from './history.ts';
-import { type GroupState, type Lease, type RunRecord, type State, stateVersion } from './schema.ts';
+import { entryOf, type GroupState, type Lease, type RunRecord, type State, stateVersion } from './schema.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest
@@ -27,15 +27,15 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
     if (typeof line.group === 'string' && follow(groups, line.group, line)) {
       newestAt.set(line.group, Date.parse(line.at));
     }
+    const mark = markOf(line);
+    if (mark !== null) told.add(mark);
     if (line.type === 'run-start') {
-      told.add(startMark(line.lease));
       const known = base.leases && Object.hasOwn(base.leases, line.lane) ? base.leases[line.lane] : undefined;
       // The base may know how far that very run has come.
       if (known && startMark(known) === startMark(line.lease)) leases.set(line.lane, known);
       else if (isSound({ leases: { [line.lane]: line.lease } })) leases.set(line.lane, line.lease);
     }
     if (line.type === 'run-end') {
-      told.add(endMark(line.run));
       if (leases.get(line.lane)?.runId === line.run.id) leases.delete(line.lane);
     }
   }
@@ -64,28 +64,60 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
   };
 }
 
+/** Instants that were taken one after the other, with a wait for a lock between them, lie no further apart, in ms. */
+const together = 5 * 60_000;
+
+/** What tells one start or end of a run from all others; null for other lines. */
+export function markOf(line: HistoryLine): string | null {
+  return line.type === 'run-start' ? startMark(line.lease) : line.type === 'run-end' ? endMark(line.run) : null;
+}
+
 /**
- * The ends of runs that a state has and the history has not, after a loss of power: what begins a run is on the disk in
- * the state a moment before it is in the history, and the end of the run before it goes there with it.
+ * The lines of the history that a loss of power may have taken, where the state has what they tell. A script starts when
+ * its lease is on the disk, a moment before its line is; the end of the run before is written with both.
  *
- * @param lease the one of that beginning
- * @param laneOf the lane of a group
- * @param isTold whether the history has the end of a group's run
+ * @param lease in the state, for that lane
+ * @param told the marks of the starts and ends that the history has, of that time at least
+ * @param history asks for what is further back
  */
-export function untoldEnds(
+export function untoldLines(
   state: State,
+  lane: string,
   lease: Lease,
-  laneOf: (group: string) => string,
-  isTold: (group: string, run: RunRecord) => boolean,
+  told: ReadonlySet<string>,
+  history: {
+    /** The lane that a run was started in. */
+    readonly laneOf: (group: string, run: RunRecord) => string;
+    /** Whether a group is told to be held back. */
+    readonly isHeld: (group: string) => boolean;
+  },
 ): HistoryLine[] {
-  const from = Date.parse(state.lastTick?.startedAt ?? '');
-  const to = Date.parse(lease.since ?? '');
-  return Object.entries(state.groups ?? {}).flatMap(([group, entry]): HistoryLine[] => {
+  const since = Date.parse(lease.since ?? '');
+  // Before leases named the reason, a script waited for both.
+  if (lease.reason == null || lease.since == null || told.has(startMark(lease))) return [];
+  const { group, tick = null, beat = null, missedBeats, reason } = lease;
+  const lines: HistoryLine[] = [];
+  for (const [name, entry] of Object.entries(state.groups ?? {})) {
     const { lastRun: run } = entry;
-    const at = run?.finishedAt;
-    if (run == null || at == null || !(Date.parse(at) >= from && Date.parse(at) <= to) || isTold(group, run)) return [];
-    return [{ at, type: 'run-end', tick: lease.tick ?? null, group, lane: laneOf(group), run, entry }];
+    if (run?.finishedAt == null || Math.abs(Date.parse(run.finishedAt) - since) > together) continue;
+    if (told.has(endMark(run))) continue;
+    lines.push({ at: run.finishedAt, type: 'run-end', tick, group: name, lane: history.laneOf(name, run), run, entry });
+  }
+  const start = { at: lease.since, tick, group };
+  const entry = lease.counts === false ? undefined : entryOf(state, group);
+  if (entry !== undefined && entry.held == null && history.isHeld(group)) lines.push({ ...start, type: 'released' });
+  lines.push({
+    ...start,
+    type: 'run-start',
+    lane,
+    run: lease.runId,
+    beat,
+    missedBeats: missedBeats ?? 0,
+    reason,
+    ...(entry === undefined ? {} : { entry }),
+    lease,
   });
+  return lines;
 }
 
 /** Takes a line's entry over into the groups; false where it has none, or none that a state could have. */

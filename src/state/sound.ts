@@ -73,6 +73,8 @@ const lease = z.looseObject({
   runId: z.string(),
   beat: instant.nullish(),
   missedBeats: z.number().nullish(),
+  /** Why the run was started, as in a plan. */
+  reason: z.string().nullish(),
   /** The tick that holds it. */
   tick: z.string().nullish(),
   pid: z.number().nullish(),

@@ -2,9 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, Group, Script } from '../config/config.ts';
-import { readNewest } from '../state/history.ts';
 import { endRun, judgeRun } from '../state/record.ts';
-import { untoldEnds } from '../state/recover.ts';
 import {
   entryOf,
   instantOf,
@@ -18,10 +16,10 @@ import {
 import { type Evidence, filesOf, noteEnding, readEvidence } from './evidence.ts';
 import { endRecord } from './finish.ts';
 import { sealOutput } from './output.ts';
-import { bootIdentity, carries, isSame, isSameBoot, living } from './process.ts';
+import { carries, isSame, living } from './process.ts';
 import { secretsOf } from './redact.ts';
 import { judgeEnd } from './script.ts';
-import { record, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { endTree, marksOf } from './tree.ts';
 
 /** Between two looks at an orphan, ms. */
@@ -44,7 +42,6 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
   const { config, store } = session;
   const lease = leaseOf(store.readState().state, lane);
   if (lease === undefined) return null;
-  if (!isSameBoot(lease.boot ?? '', bootIdentity())) retell(lease, session);
   const group = groupOfLease(lease, lane, config);
   const finding = lease.script == null ? null : await followOrphan(lease, group, session);
   if (finding !== null) {
@@ -66,20 +63,6 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
     outcome: counted.outcome ?? 'interrupted',
   });
   return counted;
-}
-
-/** Tells the history again what it has lost in a loss of power, where the state has not. */
-function retell(lease: Lease, session: Session): void {
-  const { config } = session;
-  const laneOf = (group: string) => config.groups.find(({ name }) => name === group)?.lane ?? 'main';
-  const isTold = (group: string, { id, startedAt, finishedAt }: RunRecord) => {
-    for (const line of readNewest(config.outputs, { group })) {
-      if (line.type === 'run-end' && line.run.id === id && line.run.finishedAt === finishedAt) return true;
-      if (line.at < (startedAt ?? '')) return false;
-    }
-    return false;
-  };
-  record(session, (state) => ({ state, lines: untoldEnds(state, lease, laneOf, isTold) }));
 }
 
 /** What a lease that nobody holds stands for: a script that still runs, one that runs beyond its deadline, or neither. */

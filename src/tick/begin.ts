@@ -77,6 +77,7 @@ export function beginRun(
     runId,
     beat: order.beat === null ? null : isoOf(order.beat),
     missedBeats: resumed?.missedBeats ?? order.missedBeats,
+    reason,
     tick: session.tick,
     pid: process.pid,
     processStartedAt: identifySelf()?.startedAt ?? null,

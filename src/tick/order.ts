@@ -68,7 +68,7 @@ export async function runOrders(
         onSkip(order, [first, ...rest]);
         return;
       }
-      const ended = await runGroup(order, session, launchers, failed.signal, started);
+      const ended = await runGroup(order, session, launchers, failed, started);
       if (ended === null) return;
       runs.set(group.name, ended.run);
       records.push(ended.recorded);

@@ -100,7 +100,7 @@ function recordIdleTick(
       skipped: 0,
       awakeMs,
     } as const;
-    appendHistory(outputs, [line], { durable: false });
+    appendHistory(outputs, [line]).leave();
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now), finishedAt, outcome };
     const text = `${head}${JSON.stringify(lastTick, null, 2).replaceAll('\n', '\n  ')}${tail}`;
     removeNext(outputs);

@@ -20,14 +20,15 @@ export interface EndedRun {
  * Runs a group: its scripts one after another, the lease on disk before the first, the outcome after the last. Null
  * where the beat turns out to be consumed already, by a command that changed the state since the plan was made.
  *
- * @param halt when aborted, no further script starts; the one that runs is left to end by itself
+ * @param failed aborted as soon as something can't be recorded, by this run as well: then no further script starts, and
+ *   what runs is left to end by itself
  * @param begun the start of the run, where that is on the disk already
  */
 export async function runGroup(
   order: RunOrder,
   session: Session,
   launchers: Launchers,
-  halt: AbortSignal,
+  failed: AbortController,
   begun?: StartedRun,
 ): Promise<EndedRun | null> {
   const { group } = order;
@@ -36,27 +37,28 @@ export async function runGroup(
     const place = { runId, beat, folder: join(session.config.outputs, lease.folder ?? ''), number: step.number };
     return readyOneScript(step.script, place, order, session, launchers);
   };
-  const isOver = () => session.stop.aborted || halt.aborted || session.isAskedToEnd();
+  const isOver = () => session.stop.aborted || failed.signal.aborted || session.isAskedToEnd();
   const begin = (run: StartedRun): Begun => {
+    session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
+    session.teller.check();
     const steps = stepsOf(order, run.finished);
     const [step] = steps;
     const clock = readMonotonic();
     const first = step === undefined || isOver() ? null : (async () => ready(run, step).start())();
     return { run, steps, clock, first };
   };
-  // No script starts that could not be told of.
+  // No script starts that could not be told of, and no run begins for it.
   session.teller.check();
-  const going = begun === undefined ? beginOnceStored(order, session, begin) : begin(begun);
-  if (going === null || going instanceof Promise) return going;
+  const going = begun === undefined ? await beginOnceStored(order, session, failed, begin) : begin(begun);
+  if (going === null) return null;
   const { run, steps, clock, first } = going;
-  session.teller.emit({ kind: 'run-started', group: group.name, runId: run.lease.runId, because: order.because });
 
   const scripts = [...run.finished];
   const startNext = (step: Step) => {
     if (isOver()) return null;
     session.teller.check();
     const note = (onReplaced: () => void) => noteProgress(run.lease, step.script, scripts, group, session, onReplaced);
-    return startOnceNoted(note, ready(run, step));
+    return startOnceNoted(note, failed, ready(run, step));
   };
   let complete = true;
   for (const step of steps) {
@@ -133,21 +135,21 @@ function stops(script: Script, { outcome }: ScriptRecord, { onScriptFailure }: G
  * Begins a run as soon as no loss of power can undo its lease. The lines of the history are made as safe beside its first
  * script. Throws what kept that from being done, when the script has ended if it was started.
  */
-function beginOnceStored(
+async function beginOnceStored(
   order: RunOrder,
   session: Session,
+  failed: AbortController,
   begin: (run: StartedRun) => Begun,
-): Begun | null | Promise<never> {
-  let begun: Begun | null = null;
+): Promise<Begun | null> {
+  const begun: Begun[] = [];
   try {
-    startRecord(order, session, (run) => {
-      begun = begin(run);
-    });
-    return begun;
+    startRecord(order, session, (run) => begun.push(begin(run)));
   } catch (error) {
-    const running = (begun as Begun | null)?.first;
-    return Promise.allSettled([running]).then(() => Promise.reject(error));
+    failed.abort();
+    await Promise.allSettled(begun.map(({ first }) => first));
+    throw error;
   }
+  return begun[0] ?? null;
 }
 
 /**
@@ -155,13 +157,18 @@ function beginOnceStored(
  * undo that note: in that case what such a loss leaves is the lease as it was before, and a script without an end. Throws
  * what kept the note from being written, when the script has ended if it was started.
  */
-async function startOnceNoted(note: (onReplaced: () => void) => void, ready: ReadyOne): Promise<ScriptRecord> {
+async function startOnceNoted(
+  note: (onReplaced: () => void) => void,
+  failed: AbortController,
+  ready: ReadyOne,
+): Promise<ScriptRecord> {
   let running: Promise<ScriptRecord> | undefined;
   try {
     note(() => {
       running = ready.start();
     });
   } catch (error) {
+    failed.abort();
     if (running === undefined) ready.cancel();
     await Promise.allSettled([running]);
     throw error;

@@ -1,9 +1,10 @@
 import type { Config } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
-import type { Appended } from '../state/file.ts';
-import { addHistory, type HistoryLine } from '../state/history.ts';
+import type { Appended } from '../state/append.ts';
+import { appendHistory, type HistoryLine } from '../state/history.ts';
 import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
+import { retell } from './retell.ts';
 import type { Teller } from './teller.ts';
 
 /** What every part of one tick works with. */
@@ -41,12 +42,12 @@ export interface Change {
 /** What may be done while a change is recorded: as soon as it is safe enough for that. */
 export interface Moments {
   /** As with `writeDurably`; not at all where nothing is written. */
-  readonly onReplaced?: () => void;
+  readonly onReplaced?: (() => void) | undefined;
   /**
    * Runs when no loss of power can undo the change of the state, while one may still take the lines of the history that
-   * go with it. It may not throw.
+   * go with it. What it throws `record` throws.
    */
-  readonly onStored?: () => void;
+  readonly onStored?: (() => void) | undefined;
 }
 
 /**
@@ -54,7 +55,7 @@ export interface Moments {
  * tick dies between the two, nothing has been started that the state does not know of. What `recordSoon` has left goes
  * with it.
  */
-export function record(session: Recording, change: MakeChange, moments: Moments = {}): State {
+export function record(session: Recording, change: MakeChange, { onReplaced, onStored }: Moments = {}): State {
   const earlier = takeWaiting(session.store);
   let isMade = false;
   try {
@@ -66,8 +67,15 @@ export function record(session: Recording, change: MakeChange, moments: Moments 
         return made;
       },
     ];
-    const state = write(session, changes, moments);
-    for (const { onRecorded } of earlier) onRecorded();
+    const tellEarlier = () => {
+      for (const { onRecorded } of earlier.splice(0)) onRecorded();
+    };
+    const onBothStored = () => {
+      tellEarlier();
+      onStored?.();
+    };
+    const state = write(session, changes, { onReplaced, onStored: onStored && onBothStored });
+    tellEarlier();
     return state;
   } catch (error) {
     // What has happened is not lost for what can't be done after it, as long as nothing has been written of either.
@@ -108,7 +116,7 @@ interface Waiting {
 /** What goes with the next change, by the store that it goes into. */
 const waiting = new WeakMap<Store, Waiting[]>();
 
-function takeWaiting(store: Store): readonly Waiting[] {
+function takeWaiting(store: Store): Waiting[] {
   return waiting.get(store)?.splice(0) ?? [];
 }
 
@@ -134,25 +142,36 @@ function write(
   let unsecured: Appended | undefined;
   const apply = (before: State) => {
     let state = before;
-    const lines: HistoryLine[] = [];
+    const lines = retell(config.outputs, before);
     for (const change of changes) {
       const made = change(state);
       state = made.state;
       lines.push(...made.lines);
     }
-    const appended = addHistory(config.outputs, lines);
+    const appended = appendHistory(config.outputs, lines);
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
     if (lines.every(({ type }) => type === 'tick')) appended.leave();
     else if (onStored === undefined) appended.secure();
     else unsecured = appended;
     return state;
   };
+  let isStored = false;
   try {
     const state = store.updateState(apply, onReplaced);
     onStored?.();
+    isStored = true;
     return state;
   } finally {
-    unsecured?.secure();
+    secure(unsecured, isStored);
+  }
+}
+
+/** What comes of it is told, unless something else has failed before: then that is. */
+function secure(lines: Appended | undefined, isTold: boolean): void {
+  try {
+    lines?.secure();
+  } catch (error) {
+    if (isTold) throw error;
   }
 }
 

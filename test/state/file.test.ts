@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
-import { appendDurably, keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/file.ts';
+import { append } from '../../src/state/append.ts';
+import { keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/file.ts';
 import { disk, folder, isLinuxRoot, makeReadOnly } from './rig.ts';
 
 function linkOf(path: string): string | null {
@@ -101,7 +102,7 @@ describe('writeDurably', () => {
     else chmodSync(join(path, '..'), 0o550);
     const why = isLinuxRoot ? 'its file system is read-only (EROFS)' : 'permission is denied (EACCES)';
     expect(errorOf(() => writeDurably(path, 'new')).message).toContain(`${path} can't be written: ${why};`);
-    if (isLinuxRoot) expect(errorOf(() => appendDurably(path, 'new\n')).message).toContain(why);
+    if (isLinuxRoot) expect(errorOf(() => append(path, 'new\n').secure()).message).toContain(why);
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
@@ -109,21 +110,10 @@ describe('writeDurably', () => {
     const path = join(folder(), 'a', 'file');
     chownSync(join(path, '..', '..'), 1234, 1235);
     writeDurably(path, 'text');
-    appendDurably(join(path, '..', 'lines'), 'text\n');
+    append(join(path, '..', 'lines'), 'text\n').secure();
     for (const made of [path, join(path, '..'), join(path, '..', 'lines')]) {
       expect(statSync(made)).toMatchObject({ uid: 1234, gid: 1235 });
     }
-  });
-});
-
-describe('appendDurably', () => {
-  it('appends whole lines, on a fresh one after a torn one', () => {
-    const path = join(folder(), 'a', 'file');
-    appendDurably(path, 'one\n');
-    appendDurably(path, 'two\nthree\n', { durable: false });
-    writeFileSync(path, 'torn', { flag: 'a' });
-    appendDurably(path, 'four\n');
-    expect(readFileSync(path, 'utf8')).toBe('one\ntwo\nthree\ntorn\nfour\n');
   });
 });
 
@@ -210,7 +200,7 @@ it.skipIf(!isLinuxRoot)('leaves a file as it was on a disk that is full, however
     const { bavail, bsize } = statfsSync(outputs);
     writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
     for (const [path, before, after, act] of [
-      [appended, 'first\n', `first\n${line}`, () => appendDurably(appended, line)],
+      [appended, 'first\n', `first\n${line}`, () => append(appended, line).secure()],
       [written, old, next, () => writeDurably(written, next)],
     ] as const) {
       let error: unknown = null;

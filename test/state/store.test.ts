@@ -42,7 +42,7 @@ async function lived() {
     const { groups } = store.updateState(withBeat(minute));
     appendHistory(store.outputs, [
       { at: at(minute), type: 'expire', group: 'a', beat: at(minute), missedBeats: 0, entry: groups?.a ?? null },
-    ]);
+    ]).secure();
   }
   return store;
 }

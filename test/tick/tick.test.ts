@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readEvidence } from '../../src/tick/evidence.ts';
 import { identify } from '../../src/tick/process.ts';
@@ -520,32 +521,51 @@ describe('a lease that was left behind', () => {
     },
   };
 
-  it('after a loss of power that took the newest lines of the history: they are told again', async () => {
-    const workspace = workspaceOf({
-      first: { every: '1d', ...shell(note('first')) },
-      second: { every: '1d', ...shell(`${note('second')}; ${gate('gate')}`), dependsOn: ['first'] },
-    });
-    makeGate(workspace, 'gate');
-    const dies = workspace.start(['tick']);
-    await workspace.ledgerHas('second');
-    dies.child.kill('SIGKILL');
-    await dies.done;
-    release(workspace, 'gate');
-    const state = workspace.state();
-    const run = state.groups?.first?.lastRun;
-    const file = 'outputs/history.jsonl';
-    const lines = workspace.read(file).split('\n');
-    const end = lines.findIndex((line) => line.includes('"run-end"'));
-    expect(lines[end]).toContain(run?.id);
-    workspace.write(file, `${lines.slice(0, end).join('\n')}\n`);
-    const lease = { ...state.leases?.main, boot: '00000000-0000-0000-0000-000000000000' };
-    workspace.write('outputs/master_scheduler_state.json', JSON.stringify({ ...state, leases: { main: lease } }));
+  it.each([
+    ['tick', ['tick'], ['tick']],
+    ['pause', ['run', 'second', '--with-dependencies'], ['pause', 'third']],
+  ])(
+    'after a loss of power that took the newest lines of the history: a %s tells them again',
+    async (_, dying, next) => {
+      const workspace = workspaceOf({
+        first: { every: '1s', lane: 'side', ...shell(`${note('first')}; [ -f fine ]`) },
+        second: { every: '1d', ...shell(`${note('second')}; ${gate('gate')}`), dependsOn: ['first'] },
+        third: { every: undefined, manual: true, ...shell('true') },
+      });
+      makeGate(workspace, 'gate');
+      expect((await workspace.rhythm([])).code).toBe(1);
+      workspace.write('fine', '');
+      await sleep(1_000);
+      const dies = workspace.start(dying);
+      await workspace.ledgerHas('second');
+      dies.child.kill('SIGKILL');
+      await dies.done;
+      release(workspace, 'gate');
+      const state = workspace.state();
+      const lease = { ...state.leases?.main, boot: '00000000-0000-0000-0000-000000000000' };
+      workspace.write('outputs/master_scheduler_state.json', JSON.stringify({ ...state, leases: { main: lease } }));
+      const before = workspace.history();
+      expect(before.slice(-3).map(({ type, group }) => [type, group])).toEqual([
+        ['run-end', 'first'],
+        ['released', 'second'],
+        ['run-start', 'second'],
+      ]);
+      const lines = workspace.read('outputs/history.jsonl').split('\n');
+      workspace.write('outputs/history.jsonl', `${lines.slice(0, -4).join('\n')}\n`);
 
-    expect((await workspace.tick()).code).toBe(0);
-    const ends = workspace.history().filter(({ type, group }) => type === 'run-end' && group === 'first');
-    expect(ends).toMatchObject([{ at: run?.finishedAt, run: { id: run?.id, outcome: 'succeeded' } }]);
-    expect(workspace.ledger().filter((word) => word === 'first')).toHaveLength(1);
-  });
+      expect((await workspace.rhythm(next)).code).toBe(0);
+      const [end, released, start] = before.slice(-3);
+      // Between the end of a run and its line may lie a millisecond.
+      const at = state.groups?.first?.lastRun?.finishedAt;
+      const again = [...before.slice(0, -3), { ...end, at }, released, { ...start, lease }];
+      expect(workspace.history().slice(0, before.length)).toEqual(again);
+      expect(workspace.history()[before.length]?.type).toBe(next[0] === 'pause' ? 'pause' : 'run-end');
+      expect((await workspace.rhythm([])).code).toBe(0);
+      const starts = workspace.history().filter(({ type, run }) => type === 'run-start' && run === lease.runId);
+      expect(starts[0]).toMatchObject({ at: lease.since });
+      expect(new Set(starts.map(({ at }) => at)).size).toBe(starts.length);
+    },
+  );
 
   it.runIf(hasFaketime)(
     'by an earlier generation is understood: its run goes on at the script that was cut off',
@@ -756,6 +776,45 @@ describe('what can not be recorded', () => {
     expect(workspace.history().map(({ type }) => type)).toEqual(['seen']);
     rmSync(join(workspace.outputs, 'master_scheduler.log'), { recursive: true });
     expect((await workspace.tick()).groups[0]?.outcome).toBe('succeeded');
+  });
+
+  it.runIf(hasStrace).each([
+    [1, []],
+    [4, ['one']],
+    [5, ['one']],
+  ])('a log that takes no line from the %d. on keeps any further script from starting', async (line, ran) => {
+    const workspace = workspaceOf({ one: shell(note('one')), two: { ...shell(note('two')), dependsOn: ['one'] } });
+    workspace.write('outputs/master_scheduler.log', '');
+    const log = join(workspace.outputs, 'master_scheduler.log');
+    const full = ['-P', log, '-e', 'trace=write', '-e', `inject=write:error=ENOSPC:when=${line}+`];
+    const strace = ['-f', '-qq', '-o', '/dev/null', ...full, process.execPath, program, '-C', workspace.folder];
+    expect(spawnSync('strace', strace).status).toBe(74);
+    expect(workspace.ledger()).toEqual(ran);
+    expect((await workspace.rhythm([])).code).toBe(0);
+    expect(workspace.ledger()).toEqual(['one', 'two']);
+  });
+
+  it.runIf(hasStrace)('is the start of a run in one lane: no other lane starts anything from then on', async () => {
+    const workspace = workspaceOf({
+      long: { lane: 'other', ...shell(`${note('long')}; ${gate('gate')}`) },
+      early: shell(gate('early')),
+      late: { ...shell(note('late')), dependsOn: ['early'] },
+    });
+    for (const name of ['gate', 'early']) makeGate(workspace, name);
+    workspace.write('outputs/history.jsonl', '');
+    const history = join(workspace.outputs, 'history.jsonl');
+    // The first makes the plan and the start of `early` safe, on which another one depends; the second that of `long`.
+    const failing = ['-P', history, '-e', 'trace=fsync', '-e', 'inject=fsync:error=EIO:when=2'];
+    const strace = ['-f', '-qq', '-o', '/dev/null', ...failing, process.execPath, program, '-C', workspace.folder];
+    const tick = spawn('strace', strace, { stdio: 'ignore' });
+    const ended = once(tick, 'exit');
+    onTestFinished(() => void tick.kill('SIGKILL'));
+    await workspace.ledgerHas('long');
+    release(workspace, 'early');
+    await expect.poll(() => workspace.log(), patient).toMatch(/\[early\/only\] succeeded/);
+    release(workspace, 'gate');
+    expect((await ended)[0]).toBe(74);
+    expect(workspace.ledger()).not.toContain('late');
   });
 });
 

@@ -1,0 +1,80 @@
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, storageError } from './failure.ts';
+import { fileMode, openNew, syncFolder, withFolder, writeWhole } from './file.ts';
+
+/** Lines that everybody reads and that a loss of power may still undo. One of the two is to be called, once. */
+export interface Appended {
+  /** Returns when no loss of power can undo them. The lock that they were written under is not needed. StorageError. */
+  secure(): void;
+  /** Does not wait for that. StorageError. */
+  leave(): void;
+}
+
+/**
+ * Appends whole lines in one write. A file that ends within a line, torn by a crash, gets a newline first; what a full
+ * disk cuts short is taken away again. Only under a lock that every writer of the file takes: the truncation would cut
+ * what others appended meanwhile. StorageError where it fails: the file is then as it was.
+ *
+ * @param text ends with a newline
+ */
+export function append(path: string, text: string): Appended {
+  const { descriptor, isNew } = told(path, () => withFolder(path, () => openForAppending(path)));
+  const close = () => closeSync(descriptor);
+  told(path, () => {
+    try {
+      appendWhole(descriptor, text);
+    } catch (error) {
+      close();
+      throw error;
+    }
+  });
+  return {
+    secure: () =>
+      told(path, () => {
+        try {
+          fsyncSync(descriptor);
+        } finally {
+          close();
+        }
+        if (isNew) syncFolder(dirname(path));
+      }),
+    leave: () => told(path, close),
+  };
+}
+
+function appendWhole(descriptor: number, text: string): void {
+  const { size } = fstatSync(descriptor);
+  try {
+    writeWhole(descriptor, Buffer.from(endsTorn(descriptor, size) ? `\n${text}` : text));
+  } catch (error) {
+    ftruncateSync(descriptor, size);
+    throw error;
+  }
+}
+
+/** What the system says against a write, as a StorageError. */
+function told<T>(path: string, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    throw storageError('written', path, error);
+  }
+}
+
+function openForAppending(path: string): { descriptor: number; isNew: boolean } {
+  // Read access as well: to see how the file ends.
+  const flags = constants.O_RDWR | constants.O_APPEND;
+  try {
+    return { descriptor: openSync(path, flags), isNew: false };
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return { descriptor: openNew(path, flags, fileMode), isNew: true };
+  }
+}
+
+function endsTorn(descriptor: number, size: number): boolean {
+  if (size === 0) return false;
+  const last = Buffer.alloc(1);
+  return readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a;
+}
