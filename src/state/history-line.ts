@@ -1,7 +1,7 @@
 import type { GroupState, Lease, RunRecord } from './schema.ts';
 
 interface Line {
-  /** When it was written, ISO 8601; for the first time, where it is told again after a loss of power. */
+  /** When it was written, ISO 8601; where it is told again after a loss of power, the instant of what it tells. */
   readonly at: string;
   /** The tick that wrote it. */
   readonly tick?: string | null;

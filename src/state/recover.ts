@@ -72,52 +72,66 @@ export function markOf(line: HistoryLine): string | null {
   return line.type === 'run-start' ? startMark(line.lease) : line.type === 'run-end' ? endMark(line.run) : null;
 }
 
+/** A lease, and the lane that it is of. */
+export interface Left {
+  readonly lane: string;
+  readonly lease: Lease;
+}
+
+/** What may have to be looked for far back in the history. */
+export interface Past {
+  /** The lane that a run was started in; null where that is not told. */
+  readonly laneOf: (run: RunRecord) => string | null;
+  /** Whether a group is told to be held back. */
+  readonly isHeld: (group: string) => boolean;
+}
+
 /**
  * The lines of the history that a loss of power may have taken, where the state has what they tell. A script starts when
- * its lease is on the disk, a moment before its line is; the end of the run before is written with both.
+ * its lease is on the disk, a moment before its line is; the ends of runs that are recorded with it are written with both.
  *
- * @param lease in the state, for that lane
- * @param told the marks of the starts and ends that the history has, of that time at least
- * @param history asks for what is further back
+ * @param left leases of the state
+ * @param told the marks of the starts and ends that the history has, of the time of these leases at least
  */
 export function untoldLines(
   state: State,
-  lane: string,
-  lease: Lease,
+  left: readonly Left[],
   told: ReadonlySet<string>,
-  history: {
-    /** The lane that a run was started in. */
-    readonly laneOf: (group: string, run: RunRecord) => string;
-    /** Whether a group is told to be held back. */
-    readonly isHeld: (group: string) => boolean;
-  },
+  { laneOf, isHeld }: Past,
 ): HistoryLine[] {
-  const since = Date.parse(lease.since ?? '');
-  // Before leases named the reason, a script waited for both.
-  if (lease.reason == null || lease.since == null || told.has(startMark(lease))) return [];
-  const { group, tick = null, beat = null, missedBeats, reason } = lease;
-  const lines: HistoryLine[] = [];
-  for (const [name, entry] of Object.entries(state.groups ?? {})) {
+  const untold = left.filter(({ lease }) => mayBeUntold(lease) && !told.has(startMark(lease)));
+  untold.sort((one, other) => instantOfStart(one) - instantOfStart(other));
+  // All ends before all starts: an end must not take away a lease of the same run, resumed.
+  const ends = Object.entries(state.groups ?? {}).flatMap(([group, entry]): HistoryLine[] => {
     const { lastRun: run } = entry;
-    if (run?.finishedAt == null || Math.abs(Date.parse(run.finishedAt) - since) > together) continue;
-    if (told.has(endMark(run))) continue;
-    lines.push({ at: run.finishedAt, type: 'run-end', tick, group: name, lane: history.laneOf(name, run), run, entry });
-  }
-  const start = { at: lease.since, tick, group };
-  const entry = lease.counts === false ? undefined : entryOf(state, group);
-  if (entry !== undefined && entry.held == null && history.isHeld(group)) lines.push({ ...start, type: 'released' });
-  lines.push({
-    ...start,
-    type: 'run-start',
-    lane,
-    run: lease.runId,
-    beat,
-    missedBeats: missedBeats ?? 0,
-    reason,
-    ...(entry === undefined ? {} : { entry }),
-    lease,
+    const at = run?.finishedAt;
+    if (run == null || at == null || told.has(endMark(run))) return [];
+    const beside = untold.find((one) => Math.abs(Date.parse(at) - instantOfStart(one)) <= together);
+    if (beside === undefined) return [];
+    const { lane, lease } = beside;
+    return [{ at, type: 'run-end', tick: lease.tick ?? null, group, lane: laneOf(run) ?? lane, run, entry }];
   });
-  return lines;
+  const starts = untold.flatMap(({ lane, lease }): HistoryLine[] => {
+    const { group, runId: run, beat = null, missedBeats, reason } = lease;
+    const line = { at: lease.since ?? '', tick: lease.tick ?? null, group };
+    const entry = lease.counts === false ? undefined : entryOf(state, group);
+    const isReleased = entry !== undefined && entry.held == null && isHeld(group);
+    const facts = { lane, run, beat, missedBeats: missedBeats ?? 0, reason: reason ?? '' };
+    return [
+      ...(isReleased ? [{ ...line, type: 'released' as const }] : []),
+      { ...line, type: 'run-start', ...facts, ...(entry === undefined ? {} : { entry }), lease },
+    ];
+  });
+  return [...ends, ...starts];
+}
+
+/** Before leases named the reason of their run, its script waited for the history, too. */
+export function mayBeUntold({ reason, since }: Lease): boolean {
+  return reason != null && since != null;
+}
+
+function instantOfStart({ lease }: Left): number {
+  return Date.parse(lease.since ?? '');
 }
 
 /** Takes a line's entry over into the groups; false where it has none, or none that a state could have. */
@@ -139,7 +153,7 @@ function tickOf(line: HistoryLine & { type: 'tick' }, base: State): State['lastT
 }
 
 /** A run that is resumed keeps its id, so the instant belongs to the mark. */
-function startMark(lease: Lease): string {
+export function startMark(lease: Lease): string {
   return `start ${lease.runId} ${lease.since}`;
 }
 

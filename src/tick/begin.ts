@@ -6,7 +6,7 @@ import { storageError } from '../state/failure.ts';
 import { startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/schema.ts';
 import { filesOf, forgetEvidence } from './evidence.ts';
-import { identifySelf } from './process.ts';
+import { bootIdentity, identifySelf } from './process.ts';
 import { longestDuration } from './script.ts';
 import { type Change, compactInstant, record, type Session } from './session.ts';
 
@@ -81,7 +81,7 @@ export function beginRun(
     tick: session.tick,
     pid: process.pid,
     processStartedAt: identifySelf()?.startedAt ?? null,
-    boot: identifySelf()?.boot ?? null,
+    boot: bootIdentity(),
     since: startedAt,
     until: isoOf(Date.now() + group.scripts.reduce((sum, script) => sum + longestDuration(script), 0)),
     folder,

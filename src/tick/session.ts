@@ -68,7 +68,10 @@ export function record(session: Recording, change: MakeChange, { onReplaced, onS
       },
     ];
     const tellEarlier = () => {
-      for (const { onRecorded } of earlier.splice(0)) onRecorded();
+      for (let one = earlier[0]; one !== undefined; one = earlier[0]) {
+        one.onRecorded();
+        earlier.shift();
+      }
     };
     const onBothStored = () => {
       tellEarlier();
@@ -87,7 +90,8 @@ export function record(session: Recording, change: MakeChange, { onReplaced, onS
 
 /**
  * As `record`, together with the change that comes next if one comes before this process turns to anything else: so the
- * end of a run and the start of the one that follows it take one write. Resolves when it is on the disk.
+ * end of a run and the start of the one that follows it take one write. Resolves when the state is on the disk; that the
+ * history is not is told by what comes next.
  *
  * @param tell is called at that very moment, before what comes next is begun
  */
@@ -142,13 +146,15 @@ function write(
   let unsecured: Appended | undefined;
   const apply = (before: State) => {
     let state = before;
-    const lines = retell(config.outputs, before);
+    const again = retell(config.outputs, before);
+    const lines = [...again.lines];
     for (const change of changes) {
       const made = change(state);
       state = made.state;
       lines.push(...made.lines);
     }
     const appended = appendHistory(config.outputs, lines);
+    again.done();
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
     if (lines.every(({ type }) => type === 'tick')) appended.leave();
     else if (onStored === undefined) appended.secure();

@@ -174,9 +174,12 @@ it('has the lines that a loss of power took from the history, and no others', ()
   const a = { lastBeat: at(4), lastRun: { id: 'q', startedAt: at(3), finishedAt: at(5) } };
   const b = { lastBeat: at(4), lastRun: { id: 'o', finishedAt: at(1) } };
   const state: State = { schemaVersion: 1, groups: { a, b, c: {} }, leases: { main: lease } };
-  const history = { laneOf: () => 'side', isHeld: (group: string) => group === 'b' };
+  const past = {
+    laneOf: ({ id }: { id?: unknown }) => (id === 'q' ? 'side' : null),
+    isHeld: (of: string) => of === 'b',
+  };
   const untold = (told: readonly string[] = [], of: Lease = lease) =>
-    untoldLines(state, 'main', of, new Set(told), history);
+    untoldLines(state, [{ lane: 'main', lease: of }], new Set(told), past);
   const end: HistoryLine = {
     at: at(5),
     type: 'run-end',
@@ -213,4 +216,24 @@ it('has the lines that a loss of power took from the history, and no others', ()
   // Told again, they make the same of what was kept before.
   const before: State = { ...state, groups: { ...state.groups, a: { lastBeat: at(4) } }, leases: {} };
   expect(bringForward(before, untold())).toEqual(state);
+});
+
+it('has each of those lines once, the ends first, where several lanes have a lease', () => {
+  const lease = (group: string, runId: string, minute: number): Lease => {
+    return { group, runId, since: new Date(Date.parse(at(5)) + minute * 60_000).toISOString(), reason: 'beat-due' };
+  };
+  // A run that was interrupted, and goes on under the same id.
+  const interrupted = { lastRun: { id: 'y', finishedAt: lease('y', 'y', 1).since, outcome: 'interrupted' as const } };
+  const ended = { lastRun: { id: 'x', finishedAt: lease('x', 'x', 0).since } };
+  const leases = { side: lease('w', 'w', 2), main: lease('y', 'y', 1) };
+  const state: State = { ...emptyState(), groups: { x: ended, y: interrupted, w: {} }, leases };
+  const left = Object.entries(leases).map(([lane, lease]) => ({ lane, lease }));
+  const lines = untoldLines(state, left, new Set(), { laneOf: () => null, isHeld: () => false });
+  expect(lines.map(({ type, group }) => `${type} ${group}`)).toEqual([
+    'run-end x',
+    'run-end y',
+    'run-start y',
+    'run-start w',
+  ]);
+  expect(bringForward(emptyState(), lines)).toEqual(state);
 });
