@@ -134,11 +134,15 @@ export function openFollower(file: string, seen: (lines: Iterable<string>) => vo
         if (wasRemoved && found.length > 1) gap();
         tails.unshift(...found.map((opened) => ({ ...opened, position: 0, begun: Buffer.alloc(0), grewAt: now })));
       }
+      // From the newest: what a writer has added there came after all that it added to older ones, which are looked at
+      // later, however late it was. So each writer's lines keep their order.
+      const looks = tails.map((tail, place) => {
+        const { nlink, size } = fstatSync(tail.descriptor);
+        return { tail, size, isNewest: place === 0, isGone: place > 0 && (nlink === 0 || place >= mostHeld) };
+      });
       const lines: string[] = [];
-      for (const tail of [...tails].reverse()) {
-        const isNewest = tail === tails[0];
-        lines.push(...drain(tail, file, now));
-        const isGone = !isNewest && (fstatSync(tail.descriptor).nlink === 0 || tails.indexOf(tail) >= mostHeld);
+      for (const { tail, size, isNewest, isGone } of looks.reverse()) {
+        lines.push(...drain(tail, file, size, now));
         if (tail.begun.length > 0 && !isNewest && (isGone || now - tail.grewAt > tornAfter)) {
           lines.push(tail.begun.toString());
           tail.begun = Buffer.alloc(0);
@@ -181,13 +185,14 @@ function namesIt(file: string, tail: Tail): boolean {
   }
 }
 
-function drain(tail: Tail, file: string, now: number): string[] {
+/** The lines of a file that are new, as far as it went when it was so many bytes long. */
+function drain(tail: Tail, file: string, size: number, now: number): string[] {
   const lines: string[] = [];
   try {
-    if (fstatSync(tail.descriptor).size < tail.position) Object.assign(tail, { position: 0, begun: Buffer.alloc(0) });
+    if (size < tail.position) Object.assign(tail, { position: 0, begun: Buffer.alloc(0) });
     for (;;) {
-      const block = Buffer.allocUnsafe(blockSize);
-      const read = readSync(tail.descriptor, block, 0, blockSize, tail.position);
+      const block = Buffer.allocUnsafe(Math.min(blockSize, size - tail.position));
+      const read = block.length === 0 ? 0 : readSync(tail.descriptor, block, 0, block.length, tail.position);
       if (read === 0) return lines;
       tail.position += read;
       tail.grewAt = now;
