@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { StorageError, UsageError } from '../errors.ts';
-import type { Grouping } from '../import/group.ts';
-import { nameOrigin, type Reading } from '../import/model.ts';
+import { nameOrigin, type Reading } from '../import/entry.ts';
+import type { Grouping } from '../import/grouping/group-entries.ts';
 import type { ImportFlags } from './import.ts';
 
 const configNames = /^tasks\.config\.m?[tj]s$/;

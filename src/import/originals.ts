@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { RhythmError, StorageError, UsageError } from '../errors.ts';
-import { decodeText } from './encoding.ts';
-import type { Entry, SourceKind, SourceText } from './model.ts';
-import { quoteWord } from './shell.ts';
+import type { Entry, SourceKind, SourceText } from './entry.ts';
+import { decodeText } from './text/encoding.ts';
+import { quoteWord } from './text/shell-words.ts';
 
 /** Switching off what was imported, with a backup, and on again. Nothing here happens unless it was asked for. */
 

@@ -1,7 +1,11 @@
 import { parseCron } from '../schedule/cron.ts';
 import type { CalendarLine } from '../schedule/schedule.ts';
 import { segmentAt } from '../schedule/zone.ts';
-import type { Rhythm } from './model.ts';
+
+/** A rhythm as rhythm has it: beats on a grid, or cron lines in a time zone. Lengths are ms. */
+export type Rhythm =
+  | { readonly kind: 'interval'; readonly every: number; readonly offset: number }
+  | { readonly kind: 'calendar'; readonly lines: readonly string[]; readonly timezone: string };
 
 /** The plainest form of a rhythm, and what of it two jobs have to share to belong together. Pure. */
 

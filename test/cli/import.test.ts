@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ImportDocument } from '../../src/import/document.ts';
+import type { ImportDocument } from '../../src/import/output/import-document.ts';
 import { makeWorkspace, type StartOptions, type Workspace } from '../rig.ts';
 
 const table = `# Nightly backup

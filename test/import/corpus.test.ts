@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { groupEntries } from '../../src/import/group.ts';
-import { sourceKinds } from '../../src/import/model.ts';
-import { countDifferences, planRuns, verifyMember } from '../../src/import/verify.ts';
-import { writeConfig } from '../../src/import/write.ts';
+import { sourceKinds } from '../../src/import/entry.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
+import { writeConfig } from '../../src/import/output/write-config.ts';
+import { countDifferences, planRuns, verifyMember } from '../../src/import/verify/verify.ts';
 import { read, readCorpus, settings, tellOutcome } from './corpus.ts';
 
 /** How many cases there are at least. */

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { isAnacrontab, readAnacrontabs } from '../../src/import/anacrontab.ts';
-import { readCrontabs } from '../../src/import/crontab.ts';
-import { readAgents } from '../../src/import/launchd.ts';
-import type { Entry, Reading, Rhythm, Setting, SourceKind, SourceText } from '../../src/import/model.ts';
-import { readTasks } from '../../src/import/schtasks.ts';
-import { readTimers } from '../../src/import/systemd.ts';
+import { isAnacrontab, readAnacrontabs } from '../../src/import/crontab/anacrontab.ts';
+import { readCrontabs } from '../../src/import/crontab/crontab.ts';
+import type { Entry, Reading, Setting, SourceKind, SourceText } from '../../src/import/entry.ts';
+import { readAgents } from '../../src/import/launchd/agents.ts';
+import type { Rhythm } from '../../src/import/rhythm.ts';
+import { readTasks } from '../../src/import/schtasks/tasks.ts';
+import { readTimers } from '../../src/import/systemd/timers.ts';
 import { formatDuration } from '../../src/schedule/duration.ts';
 
 /*

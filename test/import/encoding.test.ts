@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { decodeText } from '../../src/import/encoding.ts';
-import { readTasks } from '../../src/import/schtasks.ts';
+import { readTasks } from '../../src/import/schtasks/tasks.ts';
+import { decodeText } from '../../src/import/text/encoding.ts';
 import { settings } from './corpus.ts';
 
 const folder = new URL('./corpus/schtasks/', import.meta.url);

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCalendar } from '../../src/import/calendar.ts';
-import { splitCommandLine } from '../../src/import/commandline.ts';
-import { decodeText } from '../../src/import/encoding.ts';
-import { groupEntries } from '../../src/import/group.ts';
-import { type SourceKind, type SourceText, sourceKinds } from '../../src/import/model.ts';
-import { tokenise } from '../../src/import/shell.ts';
-import { writeConfig } from '../../src/import/write.ts';
-import { type Element, readXml } from '../../src/import/xml.ts';
+import { type SourceKind, type SourceText, sourceKinds } from '../../src/import/entry.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
+import { writeConfig } from '../../src/import/output/write-config.ts';
+import { splitCommandLine } from '../../src/import/schtasks/command-line.ts';
+import { parseCalendar } from '../../src/import/systemd/calendar-event.ts';
+import { decodeText } from '../../src/import/text/encoding.ts';
+import { tokenise } from '../../src/import/text/shell-words.ts';
+import { type Element, readXml } from '../../src/import/text/xml.ts';
 import { read, readCorpus } from './corpus.ts';
 
 /*

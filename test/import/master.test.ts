@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { decodeText } from '../../src/import/encoding.ts';
-import { groupEntries } from '../../src/import/group.ts';
-import { compareLoad } from '../../src/import/report.ts';
-import { readTasks } from '../../src/import/schtasks.ts';
-import { planRuns, verifyMember } from '../../src/import/verify.ts';
-import { writeConfig } from '../../src/import/write.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
+import { compareLoad } from '../../src/import/output/import-report.ts';
+import { writeConfig } from '../../src/import/output/write-config.ts';
+import { readTasks } from '../../src/import/schtasks/tasks.ts';
+import { decodeText } from '../../src/import/text/encoding.ts';
+import { planRuns, verifyMember } from '../../src/import/verify/verify.ts';
 import { describeSchedule } from '../../src/schedule/describe.ts';
 import { now } from './corpus.ts';
 

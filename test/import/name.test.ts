@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { groupEntries } from '../../src/import/group.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
 import { read } from './corpus.ts';
 
 const name = (text: string, file = 'table') =>

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { groupEntries } from '../../src/import/group.ts';
-import type { Rhythm } from '../../src/import/model.ts';
-import { differenceKinds, planRuns, verifyMember } from '../../src/import/verify.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
+import type { Rhythm } from '../../src/import/rhythm.ts';
+
+import { differenceKinds, planRuns, verifyMember } from '../../src/import/verify/verify.ts';
 import { parseCron } from '../../src/schedule/cron.ts';
 import type { CalendarLine, Schedule } from '../../src/schedule/schedule.ts';
 import { makeConfig, makeGroup } from '../builders.ts';

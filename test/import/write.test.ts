@@ -7,11 +7,11 @@ import { transformSync } from 'esbuild';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import { groupEntries } from '../../src/import/group.ts';
-import { type Literal, writeComment, writeLiteral } from '../../src/import/literal.ts';
-import { mergeConfig } from '../../src/import/merge.ts';
-import { type Entry, sourceKinds } from '../../src/import/model.ts';
-import { writeConfig } from '../../src/import/write.ts';
+import { type Entry, sourceKinds } from '../../src/import/entry.ts';
+import { groupEntries } from '../../src/import/grouping/group-entries.ts';
+import { type Literal, writeComment, writeLiteral } from '../../src/import/output/literal.ts';
+import { mergeConfig } from '../../src/import/output/merge-config.ts';
+import { writeConfig } from '../../src/import/output/write-config.ts';
 import { read, readCorpus } from './corpus.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

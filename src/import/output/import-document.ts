@@ -1,8 +1,8 @@
-import type { Grouping } from './group.ts';
-import type { Merge } from './merge.ts';
-import type { Account, Entry, Reading, ScriptDraft, SourceKind } from './model.ts';
-import { type BeforeAfter, scheduleOf } from './report.ts';
-import { countDifferences, type DifferenceKind, type Verification } from './verify.ts';
+import type { Account, Entry, Reading, ScriptDraft, SourceKind } from '../entry.ts';
+import type { Grouping } from '../grouping/group-entries.ts';
+import { countDifferences, type DifferenceKind, type Verification } from '../verify/verify.ts';
+import { type BeforeAfter, scheduleOf } from './import-report.ts';
+import type { Merge } from './merge-config.ts';
 
 /** `rhythm import --json`. Stable within a schemaVersion; fields may be added. */
 export interface ImportDocument {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { Priority } from '../config/config.ts';
-import type { ScriptDraft } from './model.ts';
-import { type Token, tokenise } from './shell.ts';
+import type { Priority } from '../../config/config.ts';
+import type { ScriptDraft } from '../entry.ts';
+import { type Token, tokenise } from './shell-words.ts';
 import { parseTimespan, writeLength } from './timespan.ts';
 
 /** What a command line is, without the programs around it that rhythm stands in for. */

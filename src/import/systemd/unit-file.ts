@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Account, SourceText } from './model.ts';
+import type { Account, SourceText } from '../entry.ts';
 
 /** Unit files of systemd, by systemd.syntax(7): which there are, with their drop-ins, and what they say. */
 

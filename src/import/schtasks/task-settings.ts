@@ -1,8 +1,10 @@
-import type { Priority } from '../config/config.ts';
-import type { Account } from './model.ts';
-import type { Take } from './schtasks.ts';
-import { parseXmlDuration, writeLength } from './timespan.ts';
-import { childOf, type Element, leavesOf, textOf } from './xml.ts';
+import type { Priority } from '../../config/config.ts';
+import type { Account } from '../entry.ts';
+import { parseXmlDuration, writeLength } from '../text/timespan.ts';
+import { childOf, type Element, leavesOf, textOf } from '../text/xml.ts';
+
+/** Accounts for one element of a task. */
+export type Take = (path: string, fate: Account['fate'], why: string) => void;
 
 const longestList = 10;
 

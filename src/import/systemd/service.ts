@@ -1,9 +1,25 @@
 import { posix } from 'node:path';
-import type { Account, ScriptDraft } from './model.ts';
-import { quoteWord } from './shell.ts';
-import type { World } from './systemd.ts';
-import { parseTimespan, writeLength } from './timespan.ts';
-import { fillSpecifiers, lastOf, listOf, settle, splitExec, type Unit, type Setting as UnitSetting } from './unit.ts';
+import type { Account, ScriptDraft, Setting } from '../entry.ts';
+import { quoteWord } from '../text/shell-words.ts';
+import { parseTimespan, writeLength } from '../text/timespan.ts';
+import {
+  fillSpecifiers,
+  lastOf,
+  listOf,
+  settle,
+  splitExec,
+  type Unit,
+  type Setting as UnitSetting,
+} from './unit-file.ts';
+
+/** The units of one reading, and what became of their lines. */
+export interface UnitReading {
+  readonly units: ReadonlyMap<string, Unit>;
+  /** The timer of each service. */
+  readonly ruled: ReadonlyMap<string, string>;
+  readonly setting: Setting;
+  readonly accounts: Account[];
+}
 
 const serviceKeys: Readonly<Record<string, readonly [Account['fate'], string]>> = {
   ExecStart: ['converted', 'a script'],
@@ -57,7 +73,7 @@ interface Service {
 
 export function readService(
   service: Unit,
-  { setting, accounts, units }: World,
+  { setting, accounts, units }: UnitReading,
   notes: string[],
 ): Service | { readonly problem: string } {
   for (const one of service.settings) {

@@ -6,15 +6,14 @@ import {
   identify,
   type Original,
   type Reading,
-  type Rhythm,
   type ScriptDraft,
   type Setting,
   type SourceText,
-} from './model.ts';
+} from '../entry.ts';
+import { gridOf, joinRhythms, type Rhythm, rhythmOf, writeList } from '../rhythm.ts';
+import { priorityOf } from '../text/command-wrapper.ts';
+import { writeLength } from '../text/timespan.ts';
 import { type PlistValue, readPlist } from './plist.ts';
-import { gridOf, joinRhythms, rhythmOf, writeList } from './rhythm.ts';
-import { writeLength } from './timespan.ts';
-import { priorityOf } from './wrapper.ts';
 
 /** Reading agents and daemons of launchd, by launchd.plist(5). */
 

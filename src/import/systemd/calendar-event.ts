@@ -1,5 +1,5 @@
-import { isTimeZone } from '../schedule/zone.ts';
-import { type Days, linesOf, writeList } from './rhythm.ts';
+import { isTimeZone } from '../../schedule/zone.ts';
+import { type Days, linesOf, writeList } from '../rhythm.ts';
 
 /**
  * systemd's calendar events, by systemd.time(7), "Calendar Events", and its parser (src/shared/calendarspec.c): what a

@@ -1,8 +1,8 @@
-import { formOf, parseCalendar } from './calendar.ts';
-import type { Account, Original, Rhythm, Setting } from './model.ts';
-import { gridOf, joinRhythms, rhythmOf } from './rhythm.ts';
-import { parseTimespan } from './timespan.ts';
-import { fillSpecifiers, listOf, settle, type Unit, unsettled } from './unit.ts';
+import type { Account, Original, Setting } from '../entry.ts';
+import { gridOf, joinRhythms, type Rhythm, rhythmOf } from '../rhythm.ts';
+import { parseTimespan } from '../text/timespan.ts';
+import { formOf, parseCalendar } from './calendar-event.ts';
+import { fillSpecifiers, listOf, settle, type Unit, unsettled } from './unit-file.ts';
 
 interface Times {
   readonly rhythms: readonly Rhythm[];

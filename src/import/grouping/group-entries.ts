@@ -1,8 +1,8 @@
-import type { Priority } from '../config/config.ts';
-import { type Proposal, proposeDependencies } from './infer.ts';
-import type { Entry, Rhythm } from './model.ts';
-import { makeFree, nameGroup } from './name.ts';
-import { modulo, phaseOf } from './rhythm.ts';
+import type { Priority } from '../../config/config.ts';
+import type { Entry } from '../entry.ts';
+import { modulo, phaseOf, type Rhythm } from '../rhythm.ts';
+import { makeFree, nameGroup } from './group-names.ts';
+import { type Proposal, proposeDependencies } from './infer-dependencies.ts';
 
 /** Entries that belong together become groups: of one rhythm, in the order in which they used to start. Pure. */
 

@@ -1,10 +1,10 @@
 import { posix, win32 } from 'node:path';
-import { splitWords } from '../config/words.ts';
-import { formatDuration } from '../schedule/duration.ts';
-import type { ImportGroup, Member } from './group.ts';
+import { splitWords } from '../../config/words.ts';
+import { formatDuration } from '../../schedule/duration.ts';
+import { type Entry, nameOrigin, type ScriptDraft } from '../entry.ts';
+import type { ImportGroup, Member } from '../grouping/group-entries.ts';
+import { writeLength } from '../text/timespan.ts';
 import { Expression, type Literal, writeComment, writeKey, writeLiteral } from './literal.ts';
-import { type Entry, nameOrigin, type ScriptDraft } from './model.ts';
-import { writeLength } from './timespan.ts';
 
 /** The configuration as text: as somebody would write it who takes care, with the source of each script beside it. Pure. */
 

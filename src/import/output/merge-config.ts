@@ -1,7 +1,7 @@
-import { UsageError } from '../errors.ts';
-import type { ImportGroup } from './group.ts';
-import type { Entry } from './model.ts';
-import { markPattern, type WriteOptions, writeGroup, writeMember } from './write.ts';
+import { UsageError } from '../../errors.ts';
+import type { Entry } from '../entry.ts';
+import type { ImportGroup } from '../grouping/group-entries.ts';
+import { markPattern, type WriteOptions, writeGroup, writeMember } from './write-config.ts';
 
 /** Merging into a file that is there: what an earlier import wrote stays as it now is, what is new comes in. Pure. */
 

@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path';
-import type { Entry, ScriptDraft } from './model.ts';
-import { phaseOf } from './rhythm.ts';
-import { tokenise } from './shell.ts';
+import type { Entry, ScriptDraft } from '../entry.ts';
+import { phaseOf } from '../rhythm.ts';
+import { tokenise } from '../text/shell-words.ts';
 
 /** Looking for dependencies that nobody wrote down. What is found is proposed, with its evidence. Pure. */
 

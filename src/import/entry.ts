@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Priority } from '../config/config.ts';
 import type { ScriptInput } from '../config/schema.ts';
 import { neutralise } from '../log/text.ts';
-import type { CalendarSpec } from './calendar.ts';
-import type { TaskTrigger } from './trigger.ts';
+import type { Rhythm } from './rhythm.ts';
+import type { TaskTrigger } from './schtasks/task-trigger.ts';
+import type { CalendarSpec } from './systemd/calendar-event.ts';
 
 /** What can be imported. */
 export const sourceKinds = ['crontab', 'systemd', 'launchd', 'schtasks'] as const;
@@ -24,11 +25,6 @@ export interface Setting {
   /** The home folder of those whose schedules these are; null where it is not known. */
   readonly home: string | null;
 }
-
-/** A rhythm as rhythm has it: beats on a grid, or cron lines in a time zone. Lengths are ms. */
-export type Rhythm =
-  | { readonly kind: 'interval'; readonly every: number; readonly offset: number }
-  | { readonly kind: 'calendar'; readonly lines: readonly string[]; readonly timezone: string };
 
 /**
  * A schedule as it was written, for being evaluated without rhythm's own code. A `period` without a start is counted

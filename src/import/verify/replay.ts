@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { Cron } from 'croner';
-import { type CalendarSpec, matchesPart } from './calendar.ts';
-import type { DatePattern, Original } from './model.ts';
-import type { TaskTrigger, TriggerDays } from './trigger.ts';
+import type { DatePattern, Original } from '../entry.ts';
+import type { TaskTrigger, TriggerDays } from '../schtasks/task-trigger.ts';
+import { type CalendarSpec, matchesPart } from '../systemd/calendar-event.ts';
 
 /**
  * The old schedules, evaluated by others than rhythm: cron lines by croner, systemd's calendars by systemd-analyze, and

@@ -1,6 +1,6 @@
-import { fileOf } from './infer.ts';
-import type { Entry } from './model.ts';
-import { phaseOf } from './rhythm.ts';
+import type { Entry } from '../entry.ts';
+import { phaseOf } from '../rhythm.ts';
+import { fileOf } from './infer-dependencies.ts';
 
 /** Finding names for groups: from what their scripts are for, in the words of those who wrote them. Pure. */
 

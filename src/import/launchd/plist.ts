@@ -1,4 +1,4 @@
-import { type Element, readXml } from './xml.ts';
+import { type Element, readXml } from '../text/xml.ts';
 
 /** A value of a property list. Dates and data stay texts: no schedule has any. */
 export type PlistValue = string | number | boolean | readonly PlistValue[] | ReadonlyMap<string, PlistValue>;

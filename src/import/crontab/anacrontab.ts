@@ -1,6 +1,6 @@
-import { type Account, type EntryDraft, identify, type Reading, type Setting, type SourceText } from './model.ts';
-import { gridOf, rhythmOf } from './rhythm.ts';
-import { unwrap } from './wrapper.ts';
+import { type Account, type EntryDraft, identify, type Reading, type Setting, type SourceText } from '../entry.ts';
+import { gridOf, rhythmOf } from '../rhythm.ts';
+import { unwrap } from '../text/command-wrapper.ts';
 
 const day = 86_400_000;
 

@@ -4,12 +4,13 @@ import {
   identify,
   type Original,
   type Reading,
-  type Rhythm,
   type Setting,
   type SourceText,
-} from './model.ts';
-import { readService, settleCommon } from './service.ts';
-import { readTimes } from './timer.ts';
+} from '../entry.ts';
+import type { Rhythm } from '../rhythm.ts';
+import { priorityOf } from '../text/command-wrapper.ts';
+import { readService, settleCommon, type UnitReading } from './service.ts';
+import { readTimes } from './timer-schedule.ts';
 import {
   fillSpecifiers,
   instanceOf,
@@ -21,8 +22,7 @@ import {
   type Unit,
   type Setting as UnitSetting,
   unsettled,
-} from './unit.ts';
-import { priorityOf } from './wrapper.ts';
+} from './unit-file.ts';
 
 /** Reading timers of systemd and the services that they start: systemd.timer(5), systemd.service(5). */
 
@@ -43,14 +43,6 @@ export function readTimers(texts: readonly SourceText[], setting: Setting): Read
     }
   }
   return { entries: identify(drafts), accounts };
-}
-
-export interface World {
-  readonly units: ReadonlyMap<string, Unit>;
-  /** The timer of each service. */
-  readonly ruled: ReadonlyMap<string, string>;
-  readonly setting: Setting;
-  readonly accounts: Account[];
 }
 
 /** Instances of templates that something names. */
@@ -93,8 +85,8 @@ const timerKeys: Readonly<Record<string, readonly [Account['fate'], string]>> = 
   OnTimezoneChange: ['reported', 'a change of the time zone is no rhythm'],
 };
 
-function readTimer(timer: Unit, world: World): EntryDraft[] {
-  const { units, setting, accounts } = world;
+function readTimer(timer: Unit, reading: UnitReading): EntryDraft[] {
+  const { units, setting, accounts } = reading;
   const notes: string[] = [];
   for (const one of timer.settings) {
     const known = one.section === 'Timer' && Object.hasOwn(timerKeys, one.key) ? timerKeys[one.key] : undefined;
@@ -125,14 +117,14 @@ function readTimer(timer: Unit, world: World): EntryDraft[] {
   }
   const times = readTimes(timer, setting, accounts, notes);
   if (service === undefined) return refuse(`it starts ${name}, which was not given: name that file as well`);
-  const scripts = readService(service, world, notes);
+  const scripts = readService(service, reading, notes);
   if ('problem' in scripts) return refuse(scripts.problem);
   if (times === null) return refuse('none of its lines is a rhythm; leave it to systemd');
 
-  const order = readOrder(service, world, notes);
+  const order = readOrder(service, reading, notes);
   const description = lastOf(service, 'Unit', 'Description')?.value ?? lastOf(timer, 'Unit', 'Description')?.value;
   const before = order.included.flatMap((unit) => {
-    const more = readService(unit, world, notes);
+    const more = readService(unit, reading, notes);
     if ('problem' in more) notes.push(`it requires ${unit.name}, which was left out: ${more.problem}`);
     return 'problem' in more ? [] : more.scripts;
   });
@@ -173,7 +165,7 @@ interface Order {
 }
 
 /** What a service says of others: what it requires goes first and has to go well; what it only comes after goes first. */
-function readOrder(service: Unit, { units, ruled, accounts }: World, notes: string[]): Order {
+function readOrder(service: Unit, { units, ruled, accounts }: UnitReading, notes: string[]): Order {
   const requires = new Set<string>();
   const follows = new Set<string>();
   const hints: { name: string; evidence: string }[] = [];

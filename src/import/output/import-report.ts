@@ -1,11 +1,11 @@
-import { alignRows } from '../report/table.ts';
-import { countOf } from '../report/words.ts';
-import { parseCron } from '../schedule/cron.ts';
-import { describeSchedule } from '../schedule/describe.ts';
-import type { CalendarLine } from '../schedule/schedule.ts';
-import type { Grouping, ImportGroup } from './group.ts';
-import { type Account, type Entry, nameOrigin } from './model.ts';
-import { replayEntry } from './verify.ts';
+import { alignRows } from '../../report/table.ts';
+import { countOf } from '../../report/words.ts';
+import { parseCron } from '../../schedule/cron.ts';
+import { describeSchedule } from '../../schedule/describe.ts';
+import type { CalendarLine } from '../../schedule/schedule.ts';
+import { type Account, type Entry, nameOrigin } from '../entry.ts';
+import type { Grouping, ImportGroup } from '../grouping/group-entries.ts';
+import { replayEntry } from '../verify/verify.ts';
 
 /** What an import changes, in numbers. */
 

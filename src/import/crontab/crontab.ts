@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { parseCron, shorthands } from '../schedule/cron.ts';
-import { isTimeZone } from '../schedule/zone.ts';
-import { type Account, type EntryDraft, identify, type Reading, type Setting, type SourceText } from './model.ts';
-import { rhythmOf } from './rhythm.ts';
-import { quoteWord } from './shell.ts';
-import { unwrap } from './wrapper.ts';
+import { parseCron, shorthands } from '../../schedule/cron.ts';
+import { isTimeZone } from '../../schedule/zone.ts';
+import { type Account, type EntryDraft, identify, type Reading, type Setting, type SourceText } from '../entry.ts';
+import { rhythmOf } from '../rhythm.ts';
+import { unwrap } from '../text/command-wrapper.ts';
+import { quoteWord } from '../text/shell-words.ts';
 
 /** Reading crontabs: crontab(5) of Debian's cron and of cronie. For anacron's table see anacrontab.ts. */
 

@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../../errors.ts';
+import type { SourceKind, SourceText } from '../entry.ts';
 import { decodeText } from './encoding.ts';
-import type { SourceKind, SourceText } from './model.ts';
 
 /** Getting at what is to be imported: files that are named, or what this machine has. */
 

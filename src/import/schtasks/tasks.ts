@@ -1,20 +1,19 @@
 import { win32 } from 'node:path';
-import { scriptOfAction } from './commandline.ts';
 import {
   type Account,
   type EntryDraft,
   identify,
   type Original,
   type Reading,
-  type Rhythm,
   type Setting,
   type SourceText,
-} from './model.ts';
-import { joinRhythms } from './rhythm.ts';
-import { priorityOf, readRestart, readSettings } from './settings.ts';
-import { parseXmlDuration, writeLength } from './timespan.ts';
-import { formOfTrigger, instantOf, readBoundary, readTrigger, type TaskTrigger } from './trigger.ts';
-import { childOf, type Element, leavesOf, readXml, textOf } from './xml.ts';
+} from '../entry.ts';
+import { joinRhythms, type Rhythm } from '../rhythm.ts';
+import { parseXmlDuration, writeLength } from '../text/timespan.ts';
+import { childOf, type Element, leavesOf, readXml, textOf } from '../text/xml.ts';
+import { scriptOfAction } from './command-line.ts';
+import { priorityOf, readRestart, readSettings, type Take } from './task-settings.ts';
+import { formOfTrigger, instantOf, readBoundary, readTrigger, type TaskTrigger } from './task-trigger.ts';
 
 /** Reading exports of Windows Task Scheduler, of one task or of many, well formed as a whole or not. */
 
@@ -147,8 +146,6 @@ function sameKind(one: Rhythm, other: Rhythm): boolean {
   }
   return one.kind === 'calendar' && other.kind === 'calendar' && one.timezone === other.timezone;
 }
-
-export type Take = (path: string, fate: Account['fate'], why: string) => void;
 
 function readActions(root: Element, take: Take, notes: string[]): EntryDraft['scripts'][number][] {
   return (childOf(root, 'Actions')?.children ?? []).flatMap((action, index) => {

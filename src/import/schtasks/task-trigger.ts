@@ -1,9 +1,18 @@
-import { findInstantReaching } from '../schedule/zone.ts';
-import { writeWeekdays } from './calendar.ts';
-import type { Rhythm } from './model.ts';
-import { type Days, everyDay, gridOf, joinRhythms, linesOf, modulo, rhythmOf, writeList } from './rhythm.ts';
-import { parseXmlDuration } from './timespan.ts';
-import { childOf, type Element, textOf } from './xml.ts';
+import { findInstantReaching } from '../../schedule/zone.ts';
+import {
+  type Days,
+  everyDay,
+  gridOf,
+  joinRhythms,
+  linesOf,
+  modulo,
+  type Rhythm,
+  rhythmOf,
+  writeList,
+} from '../rhythm.ts';
+import { writeWeekdays } from '../systemd/calendar-event.ts';
+import { parseXmlDuration } from '../text/timespan.ts';
+import { childOf, type Element, textOf } from '../text/xml.ts';
 
 /** Task Scheduler's triggers that have to do with time: [MS-TSCH] 2.5.3, and the schema of version 1.2. */
 

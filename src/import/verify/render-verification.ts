@@ -1,7 +1,7 @@
-import { alignRows } from '../report/table.ts';
-import { countOf } from '../report/words.ts';
-import type { Account } from './model.ts';
-import { renderReported } from './report.ts';
+import { alignRows } from '../../report/table.ts';
+import { countOf } from '../../report/words.ts';
+import type { Account } from '../entry.ts';
+import { renderReported } from '../output/import-report.ts';
 import type { Difference, DifferenceKind, Verification } from './verify.ts';
 
 /** A verification for people. */

@@ -1,10 +1,10 @@
-import type { Config, Group } from '../config/config.ts';
-import { forecast } from '../plan/forecast.ts';
-import { latestBeat } from '../schedule/beats.ts';
-import type { Member } from './group.ts';
-import { type Entry, nameOrigin } from './model.ts';
+import type { Config, Group } from '../../config/config.ts';
+import { forecast } from '../../plan/forecast.ts';
+import { latestBeat } from '../../schedule/beats.ts';
+import { type Entry, nameOrigin } from '../entry.ts';
+import type { Member } from '../grouping/group-entries.ts';
+import { offsetsOf } from '../rhythm.ts';
 import { type Replay, replay } from './replay.ts';
-import { offsetsOf } from './rhythm.ts';
 
 /** Comparing what used to start with what rhythm plans, beat by beat. */
 

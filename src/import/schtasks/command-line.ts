@@ -1,5 +1,5 @@
 import { win32 } from 'node:path';
-import type { ScriptDraft } from './model.ts';
+import type { ScriptDraft } from '../entry.ts';
 
 /** Splits a command line as Windows programs do (CommandLineToArgvW): backslashes count only before a quote. */
 export function splitCommandLine(text: string): string[] {
