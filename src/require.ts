@@ -1,8 +1,4 @@
-/** Put in by the bundler: the one that the bundle has anyway. */
-declare const bundledRequire: NodeJS.Require | undefined;
+import { createRequire } from 'node:module';
 
-/** For what is to be loaded only when it is needed, and at once: a library of CommonJS, native code, a module of Node. */
-export const requireLater: NodeJS.Require =
-  typeof bundledRequire === 'undefined'
-    ? process.getBuiltinModule('node:module').createRequire(import.meta.url)
-    : bundledRequire;
+/** Loads what is not bundled, or only if it is needed, and synchronously: CommonJS libraries, native code. */
+export const requireLater: NodeJS.Require = createRequire(import.meta.url);

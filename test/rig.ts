@@ -23,7 +23,7 @@ import { onTestFinished } from 'vitest';
 import type { PlanDocument } from '../src/report/plan.ts';
 import type { State } from '../src/state/schema.ts';
 
-export const program = fileURLToPath(new URL('../dist/rhythm.cjs', import.meta.url));
+export const program = fileURLToPath(new URL('../dist/rhythm.js', import.meta.url));
 
 export interface Result {
   readonly code: number | null;

@@ -1,21 +1,31 @@
+#!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { conclude } from './conclude.ts';
-import { buildProgram, isVerbose } from './program.ts';
-
-let code = 0;
-const program = buildProgram((result) => {
-  code = result;
-});
+import { declareCommands } from './commands.ts';
+import { createProgram, globalOptions } from './program.ts';
+import { reportFailure } from './report-failure.ts';
+import { hasLostOutput } from './streams.ts';
 
 /** Runs the command line and returns its exit code. */
-async function main(): Promise<number> {
+async function main(argv: string[]): Promise<number> {
+  const program = createProgram();
+  let exitCode = 0;
   try {
-    await program.parseAsync(process.argv.slice(2), { from: 'user' });
-    return code;
+    const words = program.parseOptions(argv);
+    // Before the command is loaded: Node looks for a file's source map when it loads the file.
+    if (globalOptions(program).verbose) process.setSourceMapsEnabled(true);
+    await declareCommands(program, words, {
+      workspace: () => globalOptions(program).workspace ?? process.cwd(),
+      finish: (code) => {
+        exitCode = code;
+      },
+    });
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    return reportFailure(error, globalOptions(program).verbose === true);
   }
 }
 
-void conclude(main, () => isVerbose(program));
+const exitCode = await main(process.argv.slice(2));
+process.exitCode = hasLostOutput() ? 74 : exitCode;

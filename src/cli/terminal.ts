@@ -14,12 +14,12 @@ const colours: Record<Parameters<Paint>[1], Parameters<typeof styleText>[0]> = {
 /** Whether colours are to be shown: on a terminal, unless NO_COLOR (no-color.org) is set. */
 export function hasColours(): boolean {
   const { NO_COLOR } = process.env;
-  return isTerminal('stdout') && (NO_COLOR === undefined || NO_COLOR === '');
+  return isTerminal() && (NO_COLOR === undefined || NO_COLOR === '');
 }
 
 /** The columns of the terminal, 80 where it does not tell; infinite where the output goes elsewhere. */
 export function terminalWidth(): number {
-  if (!isTerminal('stdout')) return Number.POSITIVE_INFINITY;
+  if (!isTerminal()) return Number.POSITIVE_INFINITY;
   return streamOf('stdout').columns > 0 ? streamOf('stdout').columns : 80;
 }
 

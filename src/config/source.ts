@@ -14,7 +14,6 @@ import { findDuplicateKeys, hasAllKeys } from './json.ts';
 import { keepConfig, readText } from './kept.ts';
 import type { LoadedConfig } from './load.ts';
 import { findLocalZones } from './local.ts';
-import { importModule } from './module.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
 import { plainChecks } from './recognition.ts';
@@ -189,7 +188,7 @@ async function evaluate(bundle: Bundle, file: string): Promise<unknown> {
     timer = setTimeout(() => reject(refusal(message)), patience);
   });
   const work = async (): Promise<unknown> => {
-    const module = await importModule(`data:text/javascript;base64,${code}#${name}`);
+    const module = await import(`data:text/javascript;base64,${code}#${name}`);
     const { written } = module as { written: Record<string, unknown> };
     if (!('default' in written)) throw refusal('it exports no configuration; write export default defineConfig({ … })');
     return typeof written.default === 'function' ? await written.default() : await written.default;

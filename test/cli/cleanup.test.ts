@@ -1,7 +1,7 @@
 import { readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { CleanupDocument } from '../../src/cli/cleanup.ts';
+import type { CleanupDocument } from '../../src/cli/commands/cleanup.ts';
 import { gate, isLinux, makeGate, makeWorkspace, note, release, type Workspace } from '../rig.ts';
 
 const day = 86_400_000;

@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DoctorDocument } from '../../src/cli/doctor.ts';
+import type { DoctorDocument } from '../../src/cli/commands/doctor.ts';
 import {
   gate,
   hasFaketime,

@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { ValidationDocument } from '../../src/cli/validate.ts';
+import type { ValidationDocument } from '../../src/cli/commands/validate.ts';
 import type { ConfigDocument } from '../../src/report/config.ts';
 import type { GraphDocument } from '../../src/report/graph.ts';
 import { gate, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { CheckDocument } from '../../src/cli/status.ts';
+import type { CheckDocument } from '../../src/cli/commands/status.ts';
 import type { StatusDocument } from '../../src/report/status.ts';
 import { writeQuarter } from '../report/quarter.ts';
 import { gate, hasFaketime, isLinux, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';

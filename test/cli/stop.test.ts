@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { StopDocument } from '../../src/cli/end.ts';
+import type { StopDocument } from '../../src/cli/commands/stop.ts';
 import {
   gate,
   isLinux,

@@ -1,0 +1,85 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../../config/config.ts';
+import { type Lint, lintConfig } from '../../config/lint.ts';
+import { loadWritten } from '../../config/load.ts';
+import { ConfigError, type Problem } from '../../config/problems.ts';
+import { surveyScripts } from '../../config/survey.ts';
+import { readWritten } from '../../config/written.ts';
+import { neutralise } from '../../log/text.ts';
+import { wrapText } from '../../report/paragraph.ts';
+import { countOf } from '../../report/words.ts';
+import type { Context } from '../context.ts';
+import { printLine } from '../streams.ts';
+import { terminalStyle, terminalWidth } from '../terminal.ts';
+
+export interface ValidateFlags {
+  readonly strict?: boolean;
+  readonly json?: boolean;
+}
+
+/** `validate --json`, as others rely on it. */
+export interface ValidationDocument {
+  readonly schemaVersion: 1;
+  /** What makes the configuration unusable. Where there is any, nothing is linted. */
+  readonly problems: readonly Problem[];
+  /** What works, but perhaps not as it was meant; the codes are stable. */
+  readonly warnings: readonly Lint[];
+}
+
+/** Declares `rhythm validate`. */
+export function declare(program: Command, { workspace, finish }: Context): void {
+  program
+    .command('validate')
+    .description('check the configuration: every problem at once, and warnings about likely mistakes')
+    .option('--strict', 'exit 2 where there are warnings, too')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rhythm validate                          exit 0 if it is valid, 2 if it is not
+  rhythm validate --strict                 for a commit hook: no warnings either
+  rhythm validate --json | jq -r '.warnings[] | "\\(.code) \\(.path)"'`,
+    )
+    .action(async (flags: ValidateFlags) => {
+      finish(await validate(workspace(), flags));
+    });
+}
+
+/** `rhythm validate`: the exit code, 2 where there are problems, and with `--strict` also where there are warnings. */
+export async function validate(workspace: string, { strict, json }: ValidateFlags): Promise<number> {
+  const print = (problems: readonly Problem[], warnings: readonly Lint[]): void => {
+    const document: ValidationDocument = { schemaVersion: 1, problems, warnings };
+    printLine(JSON.stringify(document, null, 2));
+  };
+  let loaded: Awaited<ReturnType<typeof loadWritten>>;
+  try {
+    loaded = await loadWritten(workspace);
+  } catch (error) {
+    if (!json || !(error instanceof ConfigError)) throw error;
+    print(error.problems, []);
+    return error.exitCode;
+  }
+  const { config } = loaded;
+  const written = readWritten(loaded.written);
+  const files = surveyScripts(config, written, loaded.inputs);
+  const warnings = lintConfig(config, { written, now: Date.now(), files });
+  if (json) print([], warnings);
+  else printLine(render(config, warnings));
+  return strict && warnings.length > 0 ? 2 : 0;
+}
+
+function render(config: Config, warnings: readonly Lint[]): string {
+  const scripts = config.groups.reduce((count, group) => count + group.scripts.length, 0);
+  const counted = `${countOf(config.groups.length, 'group')}, ${countOf(scripts, 'script')}`;
+  const warned = warnings.length === 0 ? 'nothing to warn of' : countOf(warnings.length, 'warning');
+  const style = terminalStyle();
+  const width = terminalWidth();
+  const lines = [`${basename(config.file)} is valid: ${counted}; ${warned}.`];
+  for (const { code, path, message } of warnings) {
+    lines.push('', `${style('bold', neutralise(path))}  ${style('yellow', code)}`);
+    for (const line of wrapText(neutralise(message), width - 2)) lines.push(`  ${line}`);
+  }
+  return lines.join('\n');
+}
