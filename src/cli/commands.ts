@@ -6,26 +6,28 @@ interface CommandFile {
   declare(program: Command, context: Context): void;
 }
 
+const loadOthers = () => import('./other-commands.ts');
+
 /** Every command and the file that holds it, in the order of the help. */
 const files = {
   tick: () => import('./commands/tick.ts'),
-  run: () => import('./commands/run.ts'),
-  pause: () => import('./commands/pause.ts'),
-  resume: () => import('./commands/resume.ts'),
+  run: async () => (await loadOthers()).run,
+  pause: async () => (await loadOthers()).pause,
+  resume: async () => (await loadOthers()).resume,
   status: () => import('./commands/status.ts'),
-  explain: () => import('./commands/explain.ts'),
-  history: () => import('./commands/history.ts'),
-  log: () => import('./commands/log.ts'),
-  graph: () => import('./commands/graph.ts'),
-  config: () => import('./commands/config.ts'),
-  validate: () => import('./commands/validate.ts'),
-  stop: () => import('./commands/stop.ts'),
-  cleanup: () => import('./commands/cleanup.ts'),
-  doctor: () => import('./commands/doctor.ts'),
-  init: () => import('./commands/init.ts'),
-  completion: () => import('./commands/completion.ts'),
-  install: () => import('./commands/install.ts'),
-  uninstall: () => import('./commands/uninstall.ts'),
+  explain: async () => (await loadOthers()).explain,
+  history: async () => (await loadOthers()).history,
+  log: async () => (await loadOthers()).log,
+  graph: async () => (await loadOthers()).graph,
+  config: async () => (await loadOthers()).config,
+  validate: async () => (await loadOthers()).validate,
+  stop: async () => (await loadOthers()).stop,
+  cleanup: async () => (await loadOthers()).cleanup,
+  doctor: async () => (await loadOthers()).doctor,
+  init: async () => (await loadOthers()).init,
+  completion: async () => (await loadOthers()).completion,
+  install: async () => (await loadOthers()).install,
+  uninstall: async () => (await loadOthers()).uninstall,
   import: () => import('./commands/import.ts'),
 } satisfies Record<string, () => Promise<CommandFile>>;
 
