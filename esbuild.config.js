@@ -36,7 +36,7 @@ await build({
   // Native code and programs stay in node_modules.
   external: ['esbuild', 'tsx', 'fs-native-extensions'],
   alias: Object.fromEntries(
-    ['ajv/dist/2020.js', 'ajv-formats', 'semver'].map((name) => [name, './src/state/conf-unused.ts']),
+    ['ajv/dist/2020.js', 'ajv-formats', 'semver', 'env-paths'].map((name) => [name, './src/state/conf-unused.ts']),
   ),
   // With DEBUG set, winston's diagnostics would print to stdout unless this is a production build.
   define: { rhythmBuild: JSON.stringify(hashSources()), 'process.env.NODE_ENV': '"production"' },

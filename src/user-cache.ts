@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   utimesSync,
@@ -72,14 +73,15 @@ export function findCacheFile(name: string): string | null {
   }
 }
 
-/** Removes cache files that were not used for 90 days. */
+/** Removes cache files, and folders of compiled code, that were not used for 90 days. */
 export function sweepCache(): void {
   const folder = findCacheFolder();
   try {
     if (folder === null || !isTrusted(folder)) return;
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);
-      if (/^[0-9a-f]{16}\./.test(name) && Date.now() - statSync(path).mtimeMs > maxAge) unlinkSync(path);
+      const isOurs = /^([0-9a-f]{16}\.|code-)/.test(name);
+      if (isOurs && Date.now() - statSync(path).mtimeMs > maxAge) rmSync(path, { recursive: true });
     }
   } catch {
     // The next sweep tries again.

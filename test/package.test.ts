@@ -116,6 +116,15 @@ describe('the installed package', () => {
     expect(existsSync(join(folder, 'outputs'))).toBe(false);
   });
 
+  it('starts by the file that triggers of earlier versions name', () => {
+    const program = join(folder, 'node_modules/rhythm-scheduler/dist/rhythm.cjs');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, '-C', folder, 'tick', '--dry-run'], {
+      encoding: 'utf8',
+    });
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/1\. run {7}hello/);
+  });
+
   it('runs a TypeScript file', () => {
     const { status, stdout, stderr } = rhythm('tick', '--json');
     expect(status, stderr).toBe(0);

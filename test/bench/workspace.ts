@@ -6,7 +6,7 @@ import type { PlanDocument } from '../../src/report/plan.ts';
 import { type Command, environment, run } from './measure.ts';
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url));
-const program = join(repository, 'dist/rhythm.cjs');
+const program = join(repository, 'dist/rhythm.js');
 
 /** A workspace in the temporary folder, for one Node. */
 export interface Workspace {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { secret } from './work.ts';
 
 /** The program under test: another build of it where the environment names one. */
-const program = resolve(process.env.PROGRAM ?? fileURLToPath(new URL('../../dist/rhythm.cjs', import.meta.url)));
+const program = resolve(process.env.PROGRAM ?? fileURLToPath(new URL('../../dist/rhythm.js', import.meta.url)));
 
 /** libfaketime, which moves a tick's clock; null where it is not installed. */
 export const faketime =

@@ -152,7 +152,7 @@ describe('rhythm import', () => {
       ['import', 'crontab', '--out', 'x.json'],
       'rhythm: --out x.json has to be a file such as tasks.config.ts: the configuration is written as code.',
     ],
-    [['import', 'crontab', '--for', '2d'], 'rhythm: --for goes with --verify or --report.'],
+    [['import', 'crontab', '--for', '2d'], 'rhythm: --for requires --verify or --report.'],
     [
       ['import', 'crontab', '--timezone', 'Mars'],
       'rhythm: --timezone Mars is not a time zone such as UTC or Europe/Berlin.',

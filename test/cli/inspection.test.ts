@@ -127,7 +127,7 @@ describe('graph', () => {
   it.each([
     [['--format', 'sgv'], '--format sgv is not known; did you mean "svg"?'],
     [['--format', 'picture'], '--format picture is not known: it is one of text, mermaid, dot and svg.'],
-    [['--format', 'dot', '--json'], '--json and --format exclude each other: leave out one of them.'],
+    [['--format', 'dot', '--json'], '--json and --format are mutually exclusive: leave out one of them.'],
   ])('%j is wrong usage', async (args, message) => {
     const { code, stderr } = await sample().rhythm(['graph', ...args]);
     expect([code, stderr]).toEqual([2, `rhythm: ${message}\n`]);

@@ -96,6 +96,22 @@ describe('what is printed', () => {
     },
   );
 
+  it.runIf(isLinux)('that a file takes only in part is reported, and ends with 74', async () => {
+    const { workspace } = makeLarge();
+    const file = join(workspace.folder, 'printed');
+    // As on a full disk: the first write is cut off at the limit, in blocks of 512 or 1024 bytes, the next one fails.
+    const line = `trap '' XFSZ; ulimit -f 8; exec "$0" "$@" >'${file}'`;
+    const child = spawn('sh', ['-c', line, process.execPath, program, '-C', workspace.folder, ...asJson], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      stderr += text;
+    });
+    expect(await once(child, 'close')).toEqual([74, null]);
+    expect(stderr).toMatch(/^rhythm: what it prints can't be written \(EFBIG.*\)\.\n$/);
+  });
+
   it('is let go where its reader has gone away', async () => {
     const child = makeLarge().start('pipe');
     child.stdout?.destroy();

