@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import packageFile from '../../package.json' with { type: 'json' };
 import { print } from './streams.ts';
 
 /** Builds the command line with its global options; the commands declare themselves on it, see commands.ts. */
 export function createProgram(): Command {
   return new Command('rhythm')
     .description('Runs groups of scripts when they are due, in the order of their dependencies, once.')
-    .version(readVersion(), '-V, --version', 'print the version')
+    .version(packageFile.version, '-V, --version', 'print the version')
     .option('-C, --workspace <dir>', 'the folder that holds tasks.config.ts (default: the current one)')
     .option('--verbose', 'show where an error comes from')
     .helpOption('-h, --help', 'print this help')
@@ -22,9 +22,4 @@ export function createProgram(): Command {
 /** The values of the global options, once they were parsed. */
 export function globalOptions(program: Command): { readonly workspace?: string; readonly verbose?: boolean } {
   return program.opts();
-}
-
-function readVersion(): string {
-  const url = new URL('../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(url, 'utf8')) as { version: string }).version;
 }

@@ -64,8 +64,7 @@ function writeWhole(name: Name, text: string): void {
 }
 
 function reportLoss({ code, message }: NodeJS.ErrnoException): void {
-  // A stream that has failed refuses every later write as well.
-  if (hasFailed || code === 'EPIPE' || code === 'ERR_STREAM_DESTROYED') return;
+  if (hasFailed || code === 'EPIPE') return;
   hasFailed = true;
   // A stream fails later than the write that it was given, so the exit code may have been set already.
   process.exitCode = 74;
