@@ -6,7 +6,7 @@ import { narrate, seconds, type TickEvent } from '../tick/event.ts';
 import type { OutputLine } from '../tick/session.ts';
 import { type Outlet, openOutlet } from './streams.ts';
 
-/** Shows whoever started a tick or a run by hand what goes on. */
+/** Shows the progress of a tick or a manual run to the user who started it. */
 export interface Display {
   tell(event: TickEvent): void;
   /** A line of a script's output, as it appears. */
@@ -32,7 +32,7 @@ interface RunningScript {
  * Opens the display: lines for everybody, and on a terminal that can move its cursor a last line that says which script
  * runs, for how long, and how long it usually takes. With NO_COLOR or on a dumb terminal there are lines only.
  *
- * @param isLive whether the scripts' output is shown as it appears; their last lines are then not told again
+ * @param isLive whether the scripts' output is shown as it appears; their last lines are then not repeated
  */
 export function openDisplay(
   outputs: string,

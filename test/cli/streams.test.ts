@@ -21,12 +21,12 @@ function makeLarge(args = asJson) {
   return { workspace, start };
 }
 
-describe('what is printed', () => {
+describe('printed output', () => {
   it.each([
     ['at once', asJson, '"group":'],
     ['part by part', asText, 'first run'],
   ])(
-    '%s is the same in a file, in a pipe, and in a pipe that is full and does not wait',
+    'printed %s is the same in a file, in a pipe, and in a pipe that is full and does not wait',
     {
       timeout: 60_000,
     },
@@ -64,7 +64,7 @@ describe('what is printed', () => {
   );
 
   it.runIf(isLinux)(
-    'of a tick waits for a reader who comes when the tick has done its work',
+    'of a tick waits for a reader that starts reading only after the tick has done its work',
     { timeout: 60_000 },
     async () => {
       const workspace = makeWorkspace();
@@ -96,7 +96,7 @@ describe('what is printed', () => {
     },
   );
 
-  it.runIf(isLinux)('that a file takes only in part is reported, and ends with 74', async () => {
+  it.runIf(isLinux)('that a file takes only in part is reported, and the exit code is 74', async () => {
     const { workspace } = makeLarge();
     const file = join(workspace.folder, 'printed');
     // As on a full disk: the first write is cut off at the limit, in blocks of 512 or 1024 bytes, the next one fails.
@@ -112,7 +112,7 @@ describe('what is printed', () => {
     expect(stderr).toMatch(/^rhythm: what it prints can't be written \(EFBIG.*\)\.\n$/);
   });
 
-  it('is let go where its reader has gone away', async () => {
+  it('whose reader has gone away is not a failure', async () => {
     const child = makeLarge().start('pipe');
     child.stdout?.destroy();
     let told = '';

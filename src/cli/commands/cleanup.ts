@@ -13,7 +13,7 @@ import type { Context } from '../context.ts';
 import { listenForStop } from '../signals.ts';
 import { print, printLine } from '../streams.ts';
 
-export interface CleanupFlags {
+interface CleanupFlags {
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -49,18 +49,18 @@ Examples:
 }
 
 /** `rhythm cleanup`: prunes by age and size and reaps what is stale. 74 where something could not be removed. */
-export async function cleanup(workspace: string, flags: CleanupFlags): Promise<number> {
+async function cleanup(workspace: string, flags: CleanupFlags): Promise<number> {
   const { config } = await loadConfig(resolve(workspace), { cache: flags.dryRun ? 'read' : 'write' });
   const now = Date.now();
   const { state, notices } = readState(config.outputs);
   const stale = findStale(config, state, now);
   if (flags.dryRun) {
     for (const notice of notices) print('stderr', `rhythm: ${notice}\n`);
-    tell(stale, config, flags);
+    printResult(stale, config, flags);
     return 0;
   }
   if (isNothing(stale)) {
-    tell(stale, config, flags);
+    printResult(stale, config, flags);
     return 0;
   }
   const stop = listenForStop();
@@ -73,7 +73,7 @@ export async function cleanup(workspace: string, flags: CleanupFlags): Promise<n
     const session = { config, store, tick, now, stop: signal, hurry, isAskedToEnd: () => signal.aborted, teller };
     const done = await cleanUp(stale, session);
     await teller.flush();
-    tell(done, config, flags);
+    printResult(done, config, flags);
     const left = stale.runs.length + stale.files.length - done.runs.length - done.files.length;
     if (left > 0) {
       print(
@@ -92,7 +92,7 @@ function isNothing({ runs, historyLines, files, leases }: Stale): boolean {
   return runs.length + historyLines + files.length + leases.length === 0;
 }
 
-function tell(stale: Stale, config: Config, { dryRun = false, json }: CleanupFlags): void {
+function printResult(stale: Stale, config: Config, { dryRun = false, json }: CleanupFlags): void {
   const size = sum(stale.runs) + sum(stale.files);
   if (json) {
     printLine(JSON.stringify({ schemaVersion: 1, dryRun, size, ...stale } satisfies CleanupDocument, null, 2));

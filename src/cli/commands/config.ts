@@ -8,7 +8,7 @@ import { findGroup } from '../find-group.ts';
 import { printLine } from '../streams.ts';
 import { terminalStyle, terminalWidth } from '../terminal.ts';
 
-export interface ConfigFlags {
+interface ConfigFlags {
   readonly json?: boolean;
 }
 
@@ -35,7 +35,7 @@ environment variables that redact names are shown as ***.`,
 }
 
 /** `rhythm config [GROUP…]`: what rules, and where it comes from. Reads only. */
-export async function config(workspace: string, names: readonly string[], { json }: ConfigFlags): Promise<number> {
+async function config(workspace: string, names: readonly string[], { json }: ConfigFlags): Promise<number> {
   const loaded = await loadWritten(workspace);
   const { config: resolved } = loaded;
   const groups = names.length === 0 ? resolved.groups : names.map((name) => findGroup(resolved, name));

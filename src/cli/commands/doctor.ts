@@ -19,7 +19,7 @@ import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';
 import { painter, terminalWidth } from '../terminal.ts';
 
-export interface DoctorFlags {
+interface DoctorFlags {
   readonly json?: boolean;
 }
 
@@ -54,7 +54,7 @@ Examples:
 }
 
 /** `rhythm doctor`: checks the machine; 1 where there is a problem. Writes nothing anywhere. */
-export async function doctor(workspace: string, flags: DoctorFlags): Promise<number> {
+async function doctor(workspace: string, flags: DoctorFlags): Promise<number> {
   const site = await survey(resolve(workspace));
   const findings = examine([...machineChecks, ...programChecks, ...storageChecks, ...triggerChecks], site);
   const count = (level: Level) => findings.filter((finding) => finding.level === level).length;

@@ -20,7 +20,7 @@ import { describeSkipped } from '../skipped-lines.ts';
 import { print, printLine } from '../streams.ts';
 import { terminalWidth } from '../terminal.ts';
 
-export interface ExplainFlags {
+interface ExplainFlags {
   readonly at?: string;
   readonly json?: boolean;
 }
@@ -51,7 +51,7 @@ Examples:
 }
 
 /** `rhythm explain GROUP`: 0 whatever the answer is. */
-export async function explain(workspace: string, name: string, flags: ExplainFlags): Promise<number> {
+async function explain(workspace: string, name: string, flags: ExplainFlags): Promise<number> {
   const now = Date.now();
   const at = flags.at === undefined ? now : readInstant('--at', flags.at);
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });

@@ -20,7 +20,7 @@ import { findGroup } from '../find-group.ts';
 import { print, printLine } from '../streams.ts';
 import { type Style, terminalStyle, terminalWidth } from '../terminal.ts';
 
-export interface GraphFlags {
+interface GraphFlags {
   readonly format?: string;
   readonly state?: boolean;
   readonly json?: boolean;
@@ -52,7 +52,7 @@ Examples:
 }
 
 /** `rhythm graph [GROUP…]`. Reads only; the state is looked at where it is asked for. */
-export async function graph(workspace: string, names: readonly string[], flags: GraphFlags): Promise<number> {
+async function graph(workspace: string, names: readonly string[], flags: GraphFlags): Promise<number> {
   const format = formats.find((known) => known === (flags.format ?? 'text'));
   if (format === undefined) {
     const hint = suggest(flags.format, formats) || `: it is one of ${joinWords(formats, 'and')}.`;

@@ -25,7 +25,7 @@ import { describeSkipped } from '../skipped-lines.ts';
 import { print, printLine } from '../streams.ts';
 import { hasColours, terminalWidth } from '../terminal.ts';
 
-export interface HistoryFlags {
+interface HistoryFlags {
   readonly lines?: string;
   readonly since?: string;
   readonly until?: string;
@@ -35,7 +35,7 @@ export interface HistoryFlags {
   readonly json?: boolean;
 }
 
-/** So many are shown unless told otherwise. */
+/** How many items are shown by default. */
 const usualCount = 20;
 /** So many successful runs are looked through for how long groups usually take. */
 const fewLines = 300;
@@ -69,7 +69,7 @@ Examples:
 }
 
 /** `rhythm history [GROUP]`: 0, also where there is nothing to tell. */
-export async function history(workspace: string, name: string | undefined, flags: HistoryFlags): Promise<number> {
+async function history(workspace: string, name: string | undefined, flags: HistoryFlags): Promise<number> {
   const now = Date.now();
   const query = readQuery(name, flags, now);
   const asked = flags.lines === undefined ? null : readCount('-n', flags.lines);
@@ -119,8 +119,8 @@ export async function history(workspace: string, name: string | undefined, flags
   const groups = new Set(items.map(({ group }) => group));
   // What was met on the way tells how long a group usually takes, unless it was chosen from.
   const isWhole = name !== undefined && isWanted === undefined && query.run === undefined && query.until === undefined;
-  const told = isWhole ? met : first(readNewest(outputs, { group: name, isWanted: isSuccess }), fewLines);
-  const usual = usualLengths(told, groups);
+  const samples = isWhole ? met : first(readNewest(outputs, { group: name, isWanted: isSuccess }), fewLines);
+  const usual = usualLengths(samples, groups);
   if (flags.json) printLine(JSON.stringify(documentHistory(items, usual), null, 2));
   else if (items.length === 0) printLine('Nothing of the kind is recorded.');
   else {

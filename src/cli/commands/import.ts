@@ -12,14 +12,13 @@ import { type Grouping, groupEntries } from '../../import/grouping/group-entries
 import { readAgents } from '../../import/launchd/agents.ts';
 import { disableOriginals, findBackup, planSwitch, renderSteps, restoreOriginals } from '../../import/originals.ts';
 import { documentImport } from '../../import/output/import-document.ts';
-import { compareLoad, renderReport, renderReported } from '../../import/output/import-report.ts';
-import { type Merge, mergeConfig } from '../../import/output/merge-config.ts';
+import { compareLoad } from '../../import/output/import-report.ts';
+import { mergeConfig } from '../../import/output/merge-config.ts';
 import { writeConfig } from '../../import/output/write-config.ts';
 import { readTasks } from '../../import/schtasks/tasks.ts';
 import { readTimers } from '../../import/systemd/timers.ts';
 import { readNamed, readOwn } from '../../import/text/read-sources.ts';
-import { renderVerification } from '../../import/verify/render-verification.ts';
-import { countDifferences, planRuns, type Verification, verifyMember } from '../../import/verify/verify.ts';
+import { planRuns, verifyMember } from '../../import/verify/verify.ts';
 import { neutralise } from '../../log/text.ts';
 import { countOf } from '../../report/words.ts';
 import { isTimeZone } from '../../schedule/zone.ts';
@@ -27,19 +26,15 @@ import { readDuration } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { print, printLine } from '../streams.ts';
 import { foretellRefusal, loadText, readThere, refuseDisabled, writeOut } from './import-destination.ts';
+import { type OutputFlags, printResult, summarise } from './import-output.ts';
 
-export interface ImportFlags {
-  readonly out?: string;
+interface ImportFlags extends OutputFlags {
   readonly system?: boolean;
   readonly timezone?: string;
-  readonly inferDependencies?: boolean;
-  readonly enable?: boolean;
-  readonly report?: boolean;
   readonly verify?: boolean;
   readonly for?: string;
   readonly disableOriginals?: boolean;
   readonly restore?: boolean | string;
-  readonly dryRun?: boolean;
   readonly json?: boolean;
 }
 
@@ -84,7 +79,7 @@ Examples:
 }
 
 /** `rhythm import SOURCE [FILE…]`: the exit code; 1 where `--verify` finds a difference that nothing explains. */
-export async function importSchedules(
+async function importSchedules(
   workspace: string,
   source: string,
   files: readonly string[],
@@ -185,7 +180,7 @@ export async function importSchedules(
     });
     printLine(JSON.stringify(document, null, 2));
   } else {
-    printAll({ flags, reading, grouping: fresh, load, verifications, text, say });
+    printResult({ flags, reading, grouping: fresh, load, verifications, text, say });
     if (out !== null) say(summarise(out, reading, grouping, merge, flags));
     if (plan !== null && flags.dryRun) {
       for (const line of renderSteps(plan.disable)) printLine(neutralise(line));
@@ -254,55 +249,6 @@ function commonZone({ groups }: Grouping, fallback: string): string {
   const most = Math.max(0, ...counts.values());
   if ((counts.get(fallback) ?? 0) === most) return fallback;
   return [...counts].find(([, count]) => count === most)?.[0] ?? fallback;
-}
-
-function printAll(all: {
-  readonly flags: ImportFlags;
-  readonly reading: Reading;
-  readonly grouping: Grouping;
-  readonly load: ReturnType<typeof compareLoad> | null;
-  readonly verifications: readonly Verification[] | null;
-  readonly text: string;
-  readonly say: (text: string) => void;
-}): void {
-  const { flags, reading, grouping, load, verifications, text, say } = all;
-  if (reading.entries.length === 0) say('Nothing was found that could be converted.');
-  const report = flags.report && load !== null;
-  if (report) {
-    for (const line of renderReport(load, grouping, reading.accounts, flags.inferDependencies === true))
-      printLine(neutralise(line));
-  }
-  if (verifications !== null) {
-    if (report) printLine('');
-    for (const line of renderVerification(verifications, countDifferences(verifications), reading.accounts))
-      printLine(neutralise(line));
-  }
-  if (report || verifications !== null) return;
-  if (flags.out === undefined && reading.entries.length > 0) print('stdout', text);
-  for (const line of renderReported(reading.accounts)) say(line);
-}
-
-function summarise(
-  out: string,
-  { entries, accounts }: Reading,
-  { groups }: Grouping,
-  merge: Merge | null,
-  flags: ImportFlags,
-): string {
-  const reported = accounts.filter(({ fate }) => fate === 'reported').length;
-  const would = flags.dryRun ? 'would be ' : '';
-  const left =
-    reported === 0
-      ? ''
-      : ` ${reported === 1 ? '1 line or element was' : `${reported} lines or elements were`} not converted (see --report).`;
-  const next = flags.enable ? '' : ' Their groups are not enabled yet.';
-  if (entries.length === 0) return `${out} ${flags.dryRun ? 'would stay' : 'stays'} as it is.${left}`;
-  if (merge === null) {
-    return `${out} ${would}written: ${entries.length === 1 ? '1 entry' : `${entries.length} entries`} in ${countOf(groups.length, 'group')}.${left}${next}`;
-  }
-  const changed =
-    merge.changed.length === 0 ? '' : `; ${merge.changed.length} changed in their source since (edit them by hand)`;
-  return `${out}: ${merge.added.length} ${would}added, ${merge.known.length} there already${changed}.${left}${merge.added.length === 0 ? '' : next}`;
 }
 
 function restore(folder: string, kind: SourceKind, flags: ImportFlags): number {

@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';
 import { ownFiles, surroundings, type Template } from './init-templates.ts';
 
-export interface InitFlags {
+interface InitFlags {
   readonly json?: boolean;
 }
 
@@ -46,7 +46,7 @@ Examples:
  * `rhythm init [DIR]`: makes a workspace that ticks at once. It asks nothing and overwrites nothing: what is there
  * already stays as it is.
  */
-export function init(folder: string, flags: InitFlags): number {
+function init(folder: string, flags: InitFlags): number {
   const root = resolve(folder);
   const created: Template[] = [];
   const kept: string[] = [];

@@ -14,7 +14,7 @@ import { readDuration } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { print, printLine } from '../streams.ts';
 
-export interface InstallFlags {
+interface InstallFlags {
   readonly trigger?: TriggerName;
   readonly every?: string;
   readonly print?: boolean;
@@ -73,7 +73,7 @@ Examples:
 }
 
 /** `rhythm install`: registers the trigger of a workspace, in place of any that it had. */
-export async function install(workspace: string, flags: InstallFlags): Promise<number> {
+async function install(workspace: string, flags: InstallFlags): Promise<number> {
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const trigger = chooseTrigger(flags, process.platform);
   const order = makeOrder(config, process.argv[1] ?? '', {
@@ -94,27 +94,27 @@ export async function install(workspace: string, flags: InstallFlags): Promise<n
     ...printed,
     ...more,
   });
-  const tell = (text: string) => print('stderr', `${text}\n`);
+  const explain = (text: string) => print('stderr', `${text}\n`);
 
   if (flags.print) {
     if (flags.json) printLine(JSON.stringify(document({ installed: false, replaced: [], notes }), null, 2));
     else {
       print('stdout', renderFiles(printed));
       // Aside, so that what is printed can be put into a file.
-      tell(`Not registered, only shown: ${trigger.name}, ${printed.where}. rhythm install would call:`);
-      for (const command of printed.commands) tell(`  ${command.join(' ')}`);
-      for (const note of notes) tell(note);
+      explain(`Not registered, only shown: ${trigger.name}, ${printed.where}. rhythm install would call:`);
+      for (const command of printed.commands) explain(`  ${command.join(' ')}`);
+      for (const note of notes) explain(note);
     }
     return 0;
   }
 
   const before = trigger.find().some(({ id }) => id === order.id);
-  const told = trigger.install(order);
+  const messages = trigger.install(order);
   // A workspace has one trigger: two would start each tick twice.
   const others = triggersOf(process.platform).filter(({ name }) => name !== trigger.name);
   const replaced = others.filter((other) => other.uninstall(order.id)).map(({ name }) => name);
   if (!order.guard) removeStamps(order.outputs);
-  const all = [...told, ...notes];
+  const all = [...messages, ...notes];
   if (flags.json) printLine(JSON.stringify(document({ installed: true, replaced, notes: all }), null, 2));
   else
     for (const line of describe(trigger.name, order, printed, config, { before, replaced, notes: all }))

@@ -20,7 +20,7 @@ import { listenForStop } from '../signals.ts';
 import { print, printLine, streamOf } from '../streams.ts';
 import { hasColours } from '../terminal.ts';
 
-export interface LogFlags {
+interface LogFlags {
   readonly lines?: string;
   readonly follow?: boolean;
   readonly group?: string;
@@ -39,7 +39,7 @@ export interface LogDocument {
   readonly lines: readonly LogLine[];
 }
 
-/** So many lines are shown unless told otherwise, as by `tail`. */
+/** How many lines are shown by default, as by `tail`. */
 const usualCount = 10;
 /** Lines are out of order by no more than this, ms: a clock that was set back further hides what came before it. */
 const disorder = 3_600_000;
@@ -70,7 +70,7 @@ Examples:
 }
 
 /** `rhythm log`: the end of the central log; 0, or what a signal asks for where it is followed. */
-export async function log(workspace: string, flags: LogFlags): Promise<number> {
+async function log(workspace: string, flags: LogFlags): Promise<number> {
   const { filter, count } = readFlags(flags, Date.now());
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const file = logPath(config.outputs);
@@ -86,7 +86,7 @@ export async function log(workspace: string, flags: LogFlags): Promise<number> {
         print('stdout', lines.map((line) => `${JSON.stringify({ schemaVersion: 1, ...line })}\n`).join(''))
     : printLines;
   const stop = listenForStop();
-  // A reader that goes away (`rhythm log -f | head`) is told of by the stream, and ends this.
+  // A reader that goes away (`rhythm log -f | head`) ends this; the stream reports it.
   const gone = new AbortController();
   const leave = () => gone.abort();
   streamOf('stdout').on('error', leave);

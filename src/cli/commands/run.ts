@@ -16,7 +16,7 @@ import { openDisplay } from '../progress.ts';
 import { listenForStop } from '../signals.ts';
 import { printLine } from '../streams.ts';
 
-export interface RunFlags {
+interface RunFlags {
   readonly withDependencies?: boolean;
   readonly ignoreDependencies?: boolean;
   readonly wait?: string;
@@ -46,7 +46,7 @@ Examples:
 }
 
 /** `rhythm run GROUP[/SCRIPT]`: 0 where it succeeded, 1 where it failed or may not run, 75 where its lane is held. */
-export async function run(workspace: string, target: string, flags: RunFlags): Promise<number> {
+async function run(workspace: string, target: string, flags: RunFlags): Promise<number> {
   if (flags.withDependencies && flags.ignoreDependencies) {
     throw new UsageError('--with-dependencies and --ignore-dependencies are mutually exclusive.');
   }

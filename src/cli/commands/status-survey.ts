@@ -94,7 +94,7 @@ function folderOf(lease: Lease, { outputs }: Config): { folder: string; number: 
   return { folder: join(outputs, lease.folder ?? ''), number: typeof lease.number === 'number' ? lease.number : 0 };
 }
 
-/** Whether the script of a run whose tick died goes on. */
+/** Whether the script of a run whose tick died is still running. */
 function runsOn(lease: Lease, config: Config): boolean {
   if (lease.script == null) return false;
   const { folder, number } = folderOf(lease, config);

@@ -15,7 +15,7 @@ import { neutraliseAll, openRecentHistory, surveyStatus } from './status-survey.
 const lookEvery = 1_000;
 
 /**
- * `rhythm status --watch`: draws the status again and again until it is told to stop, and leaves the terminal as it was.
+ * `rhythm status --watch`: redraws the status until it is stopped, and leaves the terminal as it was.
  * UsageError where there is no terminal to draw on.
  */
 export async function watchStatus(
@@ -73,7 +73,7 @@ async function makeLook(workspace: string): Promise<(width: number) => Promise<s
         loadedAs = inputs;
         loaded = await reload(load, loaded, (message) => {
           trouble = message;
-          // Until it is mended, it is tried again each time.
+          // Until it is valid again, each refresh reads it.
           loadedAs = '';
         });
       }
@@ -93,7 +93,7 @@ async function makeLook(workspace: string): Promise<(width: number) => Promise<s
   };
 }
 
-/** The configuration anew; the one before where it is wrong now. */
+/** The configuration, re-read; the previous one if it is invalid now. */
 async function reload(
   load: () => Promise<LoadedConfig>,
   before: LoadedConfig,
@@ -134,8 +134,8 @@ function openScreen(terminal: NodeJS.WriteStream): Screen {
     terminal.write(leave);
     process.kill(process.pid, 'SIGSTOP');
   };
-  const goOn = () => terminal.write(enter);
-  process.on('SIGTSTP', suspend).on('SIGCONT', goOn);
+  const redraw = () => terminal.write(enter);
+  process.on('SIGTSTP', suspend).on('SIGCONT', redraw);
   terminal.write(enter);
   return {
     width: () => terminal.columns || 80,
@@ -148,7 +148,7 @@ function openScreen(terminal: NodeJS.WriteStream): Screen {
       terminal.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}\x1b[J`);
     },
     close() {
-      process.off('SIGTSTP', suspend).off('SIGCONT', goOn);
+      process.off('SIGTSTP', suspend).off('SIGCONT', redraw);
       terminal.write(leave);
     },
   };

@@ -44,7 +44,7 @@ export function declare(program: Command, { workspace, finish }: Context): void 
       `
 Examples:
   rhythm status                            how everything is
-  rhythm status --watch                    and goes on
+  rhythm status --watch                    the same, refreshed every second
   rhythm status --check                    for Nagios, Icinga, Monit and their like
   rhythm status --json | jq '.groups[] | select(.state == "late")'`,
     )

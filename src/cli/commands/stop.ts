@@ -15,7 +15,7 @@ import { findRunning, isRunning, type RunningTick } from '../../tick/running.ts'
 import type { Context } from '../context.ts';
 import { print, printLine } from '../streams.ts';
 
-export interface StopFlags {
+interface StopFlags {
   readonly now?: boolean;
   readonly json?: boolean;
 }
@@ -46,7 +46,7 @@ export interface StoppedRun {
   readonly script: string | null;
   /** Null where it has not ended, and for a single script by hand, which the state does not keep. */
   readonly outcome: Outcome | null;
-  /** Whether the next tick goes on with it. */
+  /** Whether the next tick resumes it. */
   readonly resumes: boolean;
 }
 
@@ -80,7 +80,7 @@ Examples:
  * `rhythm stop`: asks the ticks that run in the workspace to end, and waits until they have. 0 also where nothing runs; 1
  * where one could not be asked.
  */
-export async function stop(workspace: string, flags: StopFlags): Promise<number> {
+async function stop(workspace: string, flags: StopFlags): Promise<number> {
   const { config } = await loadConfig(resolve(workspace), { cache: 'read' });
   const say = (line: string) => (flags.json ? undefined : printLine(line));
   const kind: StopKind = flags.now ? 'now' : 'after-script';
@@ -122,7 +122,7 @@ async function findNamed(config: Config): Promise<RunningTick[]> {
 
 /**
  * Leaves the request, which reaches every tick that lives; a signal makes it come at once, and another wakes a tick that
- * somebody has suspended, as systemd does it. Only a process that is proved to hold the lane gets them.
+ * was suspended, as systemd does it. Only a process that is proved to hold the lane gets them.
  */
 function ask({ tick, process: holder }: RunningTick, kind: StopKind, outputs: string): boolean {
   if (tick === null || !requestStop(outputs, tick, kind)) return false;

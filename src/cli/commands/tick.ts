@@ -18,7 +18,7 @@ import { listenForStop } from '../signals.ts';
 import { printLine } from '../streams.ts';
 import { type PreviewFlags, previewTick } from './tick-preview.ts';
 
-export interface TickFlags extends PreviewFlags {
+interface TickFlags extends PreviewFlags {
   readonly dryRun?: boolean;
   readonly stamp?: boolean;
 }

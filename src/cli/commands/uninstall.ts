@@ -6,7 +6,7 @@ import { identifyWorkspace, realPath, type TriggerName, triggerNames } from '../
 import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';
 
-export interface UninstallFlags {
+interface UninstallFlags {
   readonly trigger?: TriggerName;
   readonly json?: boolean;
 }
@@ -40,7 +40,7 @@ Examples:
 }
 
 /** `rhythm uninstall`: takes the trigger of a workspace out; the workspace need not be there any more. */
-export async function uninstall(workspace: string, flags: UninstallFlags): Promise<number> {
+async function uninstall(workspace: string, flags: UninstallFlags): Promise<number> {
   const available = triggersOf(process.platform);
   if (flags.trigger !== undefined && !available.includes(triggers[flags.trigger])) {
     const names = available.map(({ name }) => name).join(' and ');

@@ -13,7 +13,7 @@ import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';
 import { terminalStyle, terminalWidth } from '../terminal.ts';
 
-export interface ValidateFlags {
+interface ValidateFlags {
   readonly strict?: boolean;
   readonly json?: boolean;
 }
@@ -48,7 +48,7 @@ Examples:
 }
 
 /** `rhythm validate`: the exit code, 2 where there are problems, and with `--strict` also where there are warnings. */
-export async function validate(workspace: string, { strict, json }: ValidateFlags): Promise<number> {
+async function validate(workspace: string, { strict, json }: ValidateFlags): Promise<number> {
   const print = (problems: readonly Problem[], warnings: readonly Lint[]): void => {
     const document: ValidationDocument = { schemaVersion: 1, problems, warnings };
     printLine(JSON.stringify(document, null, 2));
