@@ -5,59 +5,6 @@ export interface DuplicateKey {
   readonly column: number;
 }
 
-/** Whether there are as many keys in a valid JSON text as in the value that JSON.parse made of it: it drops those that stand twice. */
-export function hasAllKeys(text: string, value: unknown): boolean {
-  const kept = countKeys(value);
-  return countLikely(text) === kept || countColons(text) === kept;
-}
-
-/**
- * No fewer than there are keys, and mostly as many: colons behind a quote or white space, as any colon is that is not in
- * a string. To look from one colon to the next takes a fraction of looking at each character.
- */
-function countLikely(text: string): number {
-  const [quote, space] = [0x22, 0x20];
-  let count = 0;
-  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
-    const before = text.charCodeAt(at - 1);
-    if (before === quote || before <= space) count++;
-  }
-  return count;
-}
-
-/** Those outside of strings: one for each key. */
-function countColons(text: string): number {
-  const [quote, backslash, colon] = [0x22, 0x5c, 0x3a];
-  let count = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === colon) count++;
-    else if (code === quote) {
-      for (at++; text.charCodeAt(at) !== quote; at++) if (text.charCodeAt(at) === backslash) at++;
-    }
-  }
-  return count;
-}
-
-function countKeys(value: unknown): number {
-  let count = 0;
-  const open = [value];
-  for (let part = open.pop(); part !== undefined; part = open.pop()) {
-    if (typeof part !== 'object' || part === null) continue;
-    if (Array.isArray(part)) {
-      // Most lists hold texts alone.
-      for (let index = 0; index < part.length; index++) if (typeof part[index] === 'object') open.push(part[index]);
-      continue;
-    }
-    for (const key in part) {
-      count++;
-      const item = (part as Record<string, unknown>)[key];
-      if (typeof item === 'object') open.push(item);
-    }
-  }
-  return count;
-}
-
 /**
  * Finds keys that one object holds twice. JSON.parse keeps the last of them without a word, so that a group would vanish.
  * The text has to be valid JSON; nesting of any depth will do.

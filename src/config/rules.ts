@@ -1,6 +1,6 @@
 import { parseDuration } from '../schedule/duration.ts';
 
-/** What single texts and numbers of a configuration have to be like; the sentences about them are in schema.ts. */
+/** Rules for single texts and numbers of a configuration; schema.ts has the sentences about them. */
 
 const day = 86_400_000;
 /** Node's timers overflow beyond 2^31 - 1 ms (24.8 days) and then fire at once, so what is timed stays below. */

@@ -10,9 +10,10 @@ import {
   pathRulesOf,
 } from './argv.ts';
 import type { Script } from './config.ts';
+import { salvage } from './issues.ts';
 import { describeValue, formatPath, joinWords, type Path, type Report } from './problems.ts';
 import { scriptForms } from './rules.ts';
-import type { scriptObject } from './schema.ts';
+import { scriptObject } from './schema.ts';
 import { foldName, splitWords } from './words.ts';
 
 /** What a script takes from the configuration around it. */
@@ -26,9 +27,7 @@ export interface ScriptSetting {
 }
 
 /** A script object as the schema reads it. */
-export type ScriptFrame = Partial<z.infer<typeof scriptObject>>;
-/** Looks at a script object, reports what is wrong with it, and returns what is valid. */
-type Check = (value: object, path: Path, report: Report) => ScriptFrame;
+type ScriptFrame = Partial<z.infer<typeof scriptObject>>;
 
 interface Draft {
   readonly explicitName: string | null;
@@ -38,42 +37,19 @@ interface Draft {
 
 const hour = 3_600_000;
 const forms = ['run', 'command', 'shell'] as const;
-const noEnv = {};
-const zeroOnly = [0];
 
-/**
- * Makes what resolves the scripts of groups; those with a problem are reported and left out. Groups that run nothing but
- * the same program, without more being said of it, share their list.
- */
-export function scriptReader(setting: ScriptSetting, check: Check, report: Report) {
-  const alone = new Map<string, readonly Script[]>();
-  const resolve = (inputs: readonly unknown[], path: Path) => {
-    const place = [...path, 'scripts'];
-    const drafts = inputs.map((input, index) => draftScript(input, [...place, index], setting, check, report));
-    return nameScripts(drafts, place, report);
-  };
-  return (inputs: readonly unknown[], group: { readonly path: Path }): readonly Script[] => {
-    const program = inputs.length === 1 ? programAlone(inputs[0]) : null;
-    if (program === null) return resolve(inputs, group.path);
-    let known = alone.get(program);
-    if (known === undefined) {
-      known = resolve(inputs, group.path);
-      // What was refused is refused again, at its own place.
-      if (known.length > 0) alone.set(program, known);
-    }
-    return known;
-  };
+/** Resolves the scripts of a group, each on its own; those with a problem are reported and left out. */
+export function resolveScripts(
+  inputs: readonly unknown[],
+  path: Path,
+  setting: ScriptSetting,
+  report: Report,
+): readonly Script[] {
+  const drafts = inputs.map((input, index) => draftScript(input, [...path, index], setting, report));
+  return nameScripts(drafts, path, report);
 }
 
-/** The program of a script of which nothing else is said; null where there is more. */
-function programAlone(input: unknown): string | null {
-  if (typeof input !== 'object' || input === null) return null;
-  for (const key in input) if (key !== 'command') return null;
-  const { command } = input as { command?: unknown };
-  return typeof command === 'string' && Object.hasOwn(input, 'command') ? command : null;
-}
-
-function draftScript(input: unknown, path: Path, setting: ScriptSetting, check: Check, report: Report): Draft | null {
+function draftScript(input: unknown, path: Path, setting: ScriptSetting, report: Report): Draft | null {
   const refuse = (message: string, key?: string): null => {
     report({ path: formatPath(key === undefined ? path : [...path, key]), message });
     return null;
@@ -96,7 +72,7 @@ function draftScript(input: unknown, path: Path, setting: ScriptSetting, check: 
     return refuse(`expected ${scriptForms}, found ${describeValue(input)}`);
   }
 
-  const script = check(input, path, report);
+  const script = salvage(scriptObject, input, path, report);
   // Asked of what was written, so that a form with a problem of its own still counts as the form that was chosen.
   const written = forms.filter(
     (form) => (input as Record<string, unknown>)[form] !== undefined && Object.hasOwn(input, form),
@@ -140,7 +116,7 @@ function draft(
   setting: ScriptSetting,
 ): Draft {
   const { workspace } = setting;
-  const env = Object.entries(script.env ?? noEnv).map(([name, value]) => [name, String(value)] as const);
+  const env = Object.entries(script.env ?? {}).map(([name, value]) => [name, String(value)] as const);
   const cwd = script.cwd === undefined ? workspace : resolveIn(workspace, script.cwd, setting);
   return {
     explicitName: script.name ?? null,
@@ -157,7 +133,7 @@ function draft(
       retries: script.retries ?? 0,
       retryDelay: parseDuration(script.retryDelay ?? '') ?? 1_000,
       optional: script.optional ?? false,
-      successExitCodes: script.successExitCodes === undefined ? zeroOnly : [...script.successExitCodes],
+      successExitCodes: script.successExitCodes ?? [0],
     }),
   };
 }

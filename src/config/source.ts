@@ -9,14 +9,13 @@ import { readFirstLine } from './beginning.ts';
 import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from './bundle.ts';
 import { readBundle, writeBundle } from './cache.ts';
 import type { Config } from './config.ts';
-import { fillIn } from './defaults.ts';
-import { findDuplicateKeys, hasAllKeys } from './json.ts';
+import { findDuplicateKeys } from './json.ts';
 import { keepConfig, readText } from './kept.ts';
 import type { LoadedConfig } from './load.ts';
 import { findLocalZones } from './local.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
-import { plainChecks } from './recognition.ts';
+import { resolveConfig } from './resolve.ts';
 
 /** A configuration that waits for something that never comes would else end the tick without a word. */
 const patience = 30_000;
@@ -36,9 +35,7 @@ export async function readSource(file: string, cache: 'read' | 'write' | 'off'):
   const { value, inputs, isFixed } = await (file.endsWith('.json') ? readJson(file) : readModule(file, cache));
   const asked = recordAsked(describePlatform());
   const place = { workspace: folder, file };
-  let result = fillIn(value, place, asked.platform, plainChecks);
-  // What is not recognised at once has to be asked of the schema, which takes long to load.
-  if ('problems' in result) result = (await import('./resolve.ts')).resolveConfig(value, place, asked.platform);
+  const result = resolveConfig(value, place, asked.platform);
   if ('problems' in result) throw new ConfigError(basename(file), result.problems);
   const keptId = cache === 'write' && isFixed ? keepIfCurrent(result.config, inputs, asked) : null;
   return { config: result.config, inputs: inputs.map(({ path }) => path), keptId, written: value };
@@ -120,7 +117,7 @@ async function readJson(file: string): Promise<Read> {
     const problems = located.length > 0 ? located : [{ path: basename(file), message: (cause as Error).message }];
     throw new ConfigError(basename(file), problems, { cause });
   }
-  const duplicates = hasAllKeys(text, value) ? [] : findDuplicateKeys(text);
+  const duplicates = findDuplicateKeys(text);
   if (duplicates.length > 0) {
     throw new ConfigError(
       basename(file),

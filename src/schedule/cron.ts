@@ -56,9 +56,6 @@ interface Item {
   readonly nthWeekdays: DayRule['nthWeekdays'];
 }
 
-/** Items repeat from line to line, and the library takes some 60 µs for each. */
-const knownItems = new Map<string, Item | CronProblem>();
-
 /**
  * Reads a cron line of five fields, or one of `@yearly @annually @monthly @weekly @daily @midnight @hourly`. Beyond
  * crontab(5) it knows `?` (the same as `*`), `5/15` (from 5 on), `L` (last day of the month), `5L` (last Friday), `5#3`
@@ -156,14 +153,8 @@ function complainAboutCount(line: string, count: number): string {
 }
 
 function parseItem(field: FieldName, word: string): Item | CronProblem {
-  const key = `${field} ${word}`;
-  let item = knownItems.get(key);
-  if (item === undefined) {
-    const problem = findProblem(field, word);
-    item = problem === null ? readItem(field, word) : { problem };
-    knownItems.set(key, item);
-  }
-  return item;
+  const problem = findProblem(field, word);
+  return problem === null ? readItem(field, word) : { problem };
 }
 
 const plainItem = /^(?:[*?]|(?:\d+|[a-z]{3})(?:-(?:\d+|[a-z]{3}))?)(?:\/\d+)?$/i;

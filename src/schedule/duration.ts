@@ -14,27 +14,9 @@ const grammar = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
  * pass for a length. Null where the text is none of this, or where the length is not a safe integer.
  */
 export function parseDuration(text: string): number | null {
-  if (text === '') return null;
-  let length = known.get(text);
-  if (length === undefined) {
-    length = readLength(text);
-    if (known.size < mostKnown) known.set(text, length);
-  }
-  return length;
-}
-
-/** Many groups have the same. */
-const known = new Map<string, number | null>();
-const mostKnown = 100;
-
-function readLength(text: string): number | null {
   const amounts = grammar.exec(text);
   if (amounts === null) return null;
-  let total = 0;
-  for (let index = 0; index < units.length; index++) {
-    const amount = amounts[index + 1];
-    if (amount !== undefined) total += Number(amount) * (units[index] as (typeof units)[number]).length;
-  }
+  const total = units.reduce((sum, { length }, index) => sum + Number(amounts[index + 1] ?? 0) * length, 0);
   if (total === 0) return text === '0s' ? 0 : null;
   return Number.isSafeInteger(total) ? total : null;
 }
