@@ -1,4 +1,5 @@
-import { findCycles } from './cycle.ts';
+import type { Group } from './config.ts';
+import { buildGraph } from './graph.ts';
 import { describeValue, formatPath, type Path, type Report, suggest } from './problems.ts';
 import { isName, nameRule } from './rules.ts';
 import { foldName } from './words.ts';
@@ -56,12 +57,11 @@ export function checkLaneNames(
  * them might ask for different things. What `after` says twice, or once more, does no harm.
  */
 export function checkReferences(
-  entries: readonly Named[],
+  groups: readonly Group[],
   references: ReadonlyMap<string, readonly Reference[]>,
   report: Report,
 ): void {
-  const names = new Set(entries.map(({ name }) => name));
-  const edges = new Map<string, string[]>();
+  const names = new Set(groups.map(({ name }) => name));
   for (const [name, others] of references) {
     const targets = new Map<string, Path>();
     for (const [other, path] of others) {
@@ -79,9 +79,8 @@ export function checkReferences(
         });
       else targets.set(other, path);
     }
-    edges.set(name, [...targets.keys()]);
   }
-  for (const cycle of findCycles(edges)) {
+  for (const cycle of buildGraph(groups).findCycles()) {
     const [first = '', second = first] = cycle;
     const path = references.get(first)?.find(([name]) => name === second)?.[1] ?? ['groups'];
     const circle = [...cycle, first].join(' → ');

@@ -74,7 +74,7 @@ export function resolveConfig(
 
   checkNames(entries, report);
   checkLaneNames(groups, entries, report);
-  checkReferences(entries, references, report);
+  checkReferences(groups, references, report);
   if (problems.size > 0) return { problems: [...problems.values()] };
   return {
     config: {

@@ -1,6 +1,6 @@
 import type { Config, Group } from '../config/config.ts';
 import { type Blocker, type HeldLanes, judgeLastRun, type Plan } from './decide.ts';
-import { buildGraph, executionOrder } from './graph.ts';
+import { executionOrder } from './order.ts';
 
 /** What a person asks for: a group, and what is to be done about what it depends on. */
 export interface Request {
@@ -25,24 +25,21 @@ export type Answer = { readonly runs: readonly AskedRun[] } | { readonly blocker
  * back or too late; a group that is paused or disabled runs all the same, since a person asks for it by name.
  */
 export function decideRequest(request: Request, plan: Plan, config: Config, held: HeldLanes): Answer {
-  const graph = buildGraph(config);
-  const wanted = graph.indexOf.get(request.group) as number;
-  const chosen = new Set([wanted]);
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const chosen = new Set([request.group]);
   if (request.dependencies === 'run') {
-    for (const index of chosen) {
-      for (const dependency of graph.groups[index]?.dependsOn ?? []) {
-        const earlier = graph.indexOf.get(dependency.group) as number;
-        if (graph.groups[earlier]?.enabled) chosen.add(earlier);
-      }
+    // The set grows while it is walked.
+    for (const name of chosen) {
+      for (const { group } of groupOf.get(name)?.dependsOn ?? []) if (groupOf.get(group)?.enabled) chosen.add(group);
     }
   }
   if (request.dependencies === 'check') {
-    const blockers = findBlockers(graph.groups[wanted] as Group, plan, config, held);
+    const blockers = findBlockers(groupOf.get(request.group) as Group, plan, config, held);
     if (blockers.length > 0) return { blockers };
   }
   const decisions = new Map(plan.decisions.map((decision) => [decision.group, decision]));
-  const runs = executionOrder(graph, chosen).map((index): AskedRun => {
-    const group = graph.groups[index] as Group;
+  const runs = executionOrder(config, chosen).map((name): AskedRun => {
+    const group = groupOf.get(name) as Group;
     const decision = decisions.get(group.name);
     const again = decision?.reason === 'retry-due' || decision?.reason === 'resume-interrupted';
     const consumed = again || decision?.beat == null;

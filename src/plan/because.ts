@@ -1,10 +1,10 @@
 import type { Config, Group } from '../config/config.ts';
+import { buildGraph } from '../config/graph.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { segmentAt } from '../schedule/zone.ts';
 import { type GroupState, instantOf, isoOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
-import { buildGraph, type Graph } from './graph.ts';
 
 /** Says in a sentence why a group is decided so. */
 export type Explain = (decision: Decision) => string;
@@ -14,17 +14,23 @@ export type Explain = (decision: Decision) => string;
  * with the date where it is not the plan's.
  */
 export function explainPlan(plan: Plan, config: Config): Explain {
-  const graph = buildGraph(config);
-  const runs: string[] = [];
-  const turns = new Int32Array(config.groups.length).fill(-1);
-  for (const { group, place, decision } of plan.decisions) if (decision === 'run') turns[place] = runs.push(group) - 1;
-  const say = recallLast((instant) => formatInstant(instant, plan.at, config.timezone));
-  const nameWaitedFor = waitedForNamer(graph, turns, runs);
+  const graph = buildGraph(config.groups);
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const runs = plan.decisions.filter(({ decision }) => decision === 'run').map(({ group }) => group);
+  const turns = new Map(runs.map((name, turn) => [name, turn]));
+  const turnOf = (name: string): number => turns.get(name) ?? 0;
+  const say: Say = (instant) => formatInstant(instant, plan.at, config.timezone);
+  const nameEarlierRuns = (name: string): string => {
+    const earlier = graph.predecessors(name).filter((other) => turns.has(other));
+    if (earlier.length === 0) return '';
+    const names = earlier.sort((one, other) => turnOf(one) - turnOf(other)).join(', ');
+    return `; ${names} ${earlier.length === 1 ? 'runs' : 'run'} first`;
+  };
   return (decision) => {
-    const group = config.groups[decision.place] as Group;
+    const group = groupOf.get(decision.group) as Group;
     switch (decision.decision) {
       case 'run':
-        return `${explainRun(decision, plan, say)}${nameWaitedFor(decision.place)}`;
+        return `${explainRun(decision, plan, say)}${nameEarlierRuns(decision.group)}`;
       case 'wait':
         return explainWait(decision, group, plan, say);
       case 'skip':
@@ -47,17 +53,6 @@ export function explainPlan(plan: Plan, config: Config): Explain {
 }
 
 type Say = (instant: number) => string;
-
-/** Neighbours of a plan mostly tell of the same instant. */
-function recallLast(say: Say): Say {
-  let known: number | null = null;
-  let said = '';
-  return (instant) => {
-    if (instant !== known) said = say(instant);
-    known = instant;
-    return said;
-  };
-}
 
 function entryIn(plan: Plan, { group }: Decision): GroupState {
   return plan.entries.get(group) ?? {};
@@ -86,33 +81,6 @@ function explainBeat(decision: Decision, say: Say): string {
 function countMissed(missed: number): string {
   if (missed === 0) return '';
   return missed === 1 ? ' (1 earlier beat was missed)' : ` (${missed} earlier beats were missed)`;
-}
-
-/**
- * Makes what names the groups that run before one because it comes after them, in the order of the plan; `turns` are the
- * places among the runs, by the groups' places.
- */
-function waitedForNamer({ precedents: { from, to } }: Graph, turns: Int32Array, runs: readonly string[]) {
-  const found: number[] = [];
-  return (index: number): string => {
-    let count = 0;
-    const end = from[index + 1] as number;
-    for (let at = from[index] as number; at < end; at++) {
-      const turn = turns[to[at] as number] as number;
-      if (turn === -1) continue;
-      // Few as they are, each is put where it belongs at once.
-      let later = count;
-      while (later > 0 && (found[later - 1] as number) > turn) later--;
-      if (later > 0 && found[later - 1] === turn) continue;
-      for (let place = count; place > later; place--) found[place] = found[place - 1] as number;
-      found[later] = turn;
-      count++;
-    }
-    if (count === 0) return '';
-    let names = `; ${runs[found[0] as number]}`;
-    for (let place = 1; place < count; place++) names += `, ${runs[found[place] as number]}`;
-    return count === 1 ? `${names} runs first` : `${names} run first`;
-  };
 }
 
 function explainWait(decision: Extract<Decision, { decision: 'wait' }>, group: Group, plan: Plan, say: Say): string {

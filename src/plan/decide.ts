@@ -1,9 +1,10 @@
 import type { Config, Dependency, Group } from '../config/config.ts';
+import { buildGraph } from '../config/graph.ts';
 import { nextBeat } from '../schedule/beats.ts';
 import { entryOf, type GroupState, instantOf, type State } from '../state/schema.ts';
 import { type Due, decideDue } from './due.ts';
-import { buildGraph, executionOrder, type Graph } from './graph.ts';
 import { type Observation, observe } from './observe.ts';
+import { executionOrder } from './order.ts';
 
 export type RunReason = 'first-run' | 'beat-due' | 'retry-due' | 'resume-interrupted';
 export type WaitReason = 'not-due' | 'first-beat-ahead' | 'manual' | 'lane-held';
@@ -22,8 +23,6 @@ export interface Blocker {
 
 interface Decided {
   readonly group: string;
-  /** The group's place in the configuration. */
-  readonly place: number;
   /** The dependencies that cause a skip, as listed; the first gives the reason. */
   readonly blockers: readonly Blocker[];
   /** What a run would consume, ms; null where nothing is due. */
@@ -64,144 +63,87 @@ export type HeldLanes = ReadonlyMap<string, string | null>;
  * @param now the instant that rules the tick, ms
  */
 export function planTick(config: Config, state: State, now: number, held: HeldLanes = new Map()): Plan {
-  const graph = buildGraph(config);
-  const { groups } = config;
-  const entries: GroupState[] = new Array(groups.length);
-  const observed: (readonly Observation[])[] = new Array(groups.length);
-  for (let index = 0; index < groups.length; index++) {
-    const group = groups[index] as Group;
-    const { entry, observations } = observe(group, entryOf(state, group.name), now);
-    entries[index] = entry;
-    observed[index] = observations;
+  const entries = new Map<string, GroupState>();
+  const observations = new Map<string, readonly Observation[]>();
+  for (const group of config.groups) {
+    const observed = observe(group, entryOf(state, group.name), now);
+    entries.set(group.name, observed.entry);
+    if (observed.observations.length > 0) observations.set(group.name, observed.observations);
   }
 
-  const decisions: Decision[] = new Array(groups.length);
+  const decisions = new Map<string, Decision>();
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
-  const isSatisfied = new Uint8Array(groups.length);
-  const context: Context = { graph, entries, decisions, isSatisfied, runningElsewhere, now };
-  for (let turn = 0; turn < groups.length; turn++) {
-    // As they lie in memory, where that will do.
-    const index = graph.isSorted ? turn : (graph.order[turn] as number);
-    const due = decideDue(groups[index] as Group, entries[index] as GroupState, now, config.tickEvery);
-    const decision = decideGroup(index, due, held, context);
-    decisions[index] = decision;
-    if (decision.decision === 'run' || decision.decision === 'disabled') isSatisfied[index] = 1;
+  const context: Context = { entries, decisions, runningElsewhere, now };
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  for (const name of buildGraph(config.groups).sort()) {
+    const group = groupOf.get(name) as Group;
+    const due = decideDue(group, entries.get(name) ?? {}, now, config.tickEvery);
+    decisions.set(name, decideGroup(group, due, held, context));
   }
 
-  const runs: number[] = [];
-  const rest: number[] = [];
-  for (let index = 0; index < groups.length; index++) {
-    if ((decisions[index] as Decision).decision === 'run') runs.push(index);
-    else rest.push(index);
-  }
-  const ordered = executionOrder(graph, runs);
-  for (const index of rest) ordered.push(index);
-  // Put together when they are asked for: whoever prints a plan mostly needs neither.
-  const nameEntries = later(() => groups.map(({ name }, index) => [name, entries[index] as GroupState]));
-  const nameObservations = later(() =>
-    groups.flatMap(({ name }, index): [string, readonly Observation[]][] =>
-      observed[index]?.length ? [[name, observed[index]]] : [],
-    ),
+  const listed = config.groups.map(({ name }) => decisions.get(name) as Decision);
+  const isRun = ({ decision }: Decision): boolean => decision === 'run';
+  const runs = executionOrder(
+    config,
+    listed.filter(isRun).map(({ group }) => group),
   );
   return {
     at: now,
-    decisions: ordered.map((index) => decisions[index] as Decision),
-    get entries() {
-      return nameEntries();
-    },
-    get observations() {
-      return nameObservations();
-    },
-  };
-}
-
-function later<Value>(list: () => [string, Value][]): () => ReadonlyMap<string, Value> {
-  let map: ReadonlyMap<string, Value> | undefined;
-  return () => {
-    map ??= new Map(list());
-    return map;
+    decisions: [
+      ...runs.map((name) => decisions.get(name) as Decision),
+      ...listed.filter((decision) => !isRun(decision)),
+    ],
+    entries,
+    observations,
   };
 }
 
 interface Context {
-  readonly graph: Graph;
-  /** By the groups' places. */
-  readonly entries: readonly GroupState[];
-  /** Of all groups that come earlier in topological order, by their places. */
-  readonly decisions: readonly Decision[];
-  /** Whether a dependency on a group is satisfied, whatever it asks for: 1 where it runs first, or is disabled. */
-  readonly isSatisfied: Uint8Array;
+  readonly entries: ReadonlyMap<string, GroupState>;
+  /** Of all groups that come earlier in topological order. */
+  readonly decisions: ReadonlyMap<string, Decision>;
   readonly runningElsewhere: ReadonlySet<string>;
   readonly now: number;
 }
 
-const noBlockers: readonly Blocker[] = [];
-
-function decideGroup(place: number, due: Due, held: HeldLanes, context: Context): Decision {
-  const { name: group, schedule, lane } = context.graph.groups[place] as Group;
-  // Written out each time: to spread what they have in common takes several times as long.
-  const blockers = noBlockers;
-  const beat = null;
-  const missedBeats = 0;
-  if (due.kind === 'disabled') {
-    return { group, place, decision: 'disabled', reason: 'disabled', blockers, beat, missedBeats, nextBeat: null };
+function decideGroup(group: Group, due: Due, held: HeldLanes, context: Context): Decision {
+  const next = due.kind === 'disabled' ? null : nextBeat(group.schedule, context.now);
+  const common = { group: group.name, blockers: [], beat: null, missedBeats: 0, nextBeat: next };
+  switch (due.kind) {
+    case 'disabled':
+      return { ...common, decision: 'disabled', reason: 'disabled' };
+    case 'paused':
+      return { ...common, decision: 'paused', reason: 'paused' };
+    case 'wait':
+      return { ...common, decision: 'wait', reason: due.reason };
   }
-  const next = nextBeat(schedule, context.now);
-  if (due.kind === 'paused') {
-    return { group, place, decision: 'paused', reason: 'paused', blockers, beat, missedBeats, nextBeat: next };
-  }
-  if (due.kind === 'wait') {
-    return { group, place, decision: 'wait', reason: due.reason, blockers, beat, missedBeats, nextBeat: next };
-  }
-  return decideDueGroup(place, due, next, held.has(lane), context);
-}
-
-function decideDueGroup(
-  place: number,
-  due: Extract<Due, { kind: 'run' | 'expire' }>,
-  nextBeat: number | null,
-  isHeld: boolean,
-  context: Context,
-): Decision {
-  const { name: group } = context.graph.groups[place] as Group;
   const { beat, missedBeats } = due;
-  const blockers = isHeld || due.kind === 'expire' ? noBlockers : findBlockers(place, context);
-  if (isHeld) return { group, place, decision: 'wait', reason: 'lane-held', blockers, beat, missedBeats, nextBeat };
-  if (due.kind === 'expire') {
-    return { group, place, decision: 'expire', reason: 'too-late', blockers, beat, missedBeats, nextBeat };
-  }
-  const first = blockers[0];
+  if (held.has(group.lane)) return { ...common, beat, missedBeats, decision: 'wait', reason: 'lane-held' };
+  if (due.kind === 'expire') return { ...common, beat, missedBeats, decision: 'expire', reason: 'too-late' };
+  const blockers = findBlockers(group, context);
+  const [first] = blockers;
   return first === undefined
-    ? { group, place, decision: 'run', reason: due.reason, blockers, beat, missedBeats, nextBeat }
-    : { group, place, decision: 'skip', reason: first.reason, blockers, beat, missedBeats, nextBeat };
+    ? { ...common, beat, missedBeats, decision: 'run', reason: due.reason }
+    : { ...common, beat, missedBeats, blockers, decision: 'skip', reason: first.reason };
 }
 
 /** The dependencies that hold a group back, as it lists them. */
-function findBlockers(index: number, context: Context): readonly Blocker[] {
-  const { groups, precedents } = context.graph;
-  const { dependsOn } = groups[index] as Group;
-  const start = precedents.from[index] as number;
-  let blockers: Blocker[] | null = null;
-  for (let place = 0; place < dependsOn.length; place++) {
-    const earlier = precedents.to[start + place] as number;
-    if (context.isSatisfied[earlier] === 1) continue;
-    const dependency = dependsOn[place] as Dependency;
-    const reason = findBlock(dependency, earlier, context);
-    if (reason === null) continue;
-    blockers ??= [];
-    blockers.push({ group: dependency.group, reason });
-  }
-  return blockers ?? noBlockers;
+function findBlockers(group: Group, context: Context): Blocker[] {
+  return group.dependsOn.flatMap((dependency): Blocker[] => {
+    const reason = findBlock(dependency, context);
+    return reason === null ? [] : [{ group: dependency.group, reason }];
+  });
 }
 
-/** Why a dependency on a group that does not run in this tick holds its dependent back; null where it is satisfied. */
-function findBlock(dependency: Dependency, index: number, context: Context): SkipReason | null {
+/** Why a dependency holds its dependent back; null where it is satisfied: also where it runs first, or is disabled. */
+function findBlock(dependency: Dependency, context: Context): SkipReason | null {
   const { decisions, entries, runningElsewhere, now } = context;
-  const { decision, reason } = decisions[index] as Decision;
+  const { decision, reason } = decisions.get(dependency.group) as Decision;
+  if (decision === 'run' || decision === 'disabled') return null;
   if (decision === 'skip') return 'dependency-skipped';
   if (runningElsewhere.has(dependency.group)) return 'dependency-running';
   if (reason === 'lane-held') return 'dependency-skipped';
-  return judgeLastRun(dependency, entries[index] as GroupState, now);
+  return judgeLastRun(dependency, entries.get(dependency.group) ?? {}, now);
 }
 
 /** What a dependency's last run means for its dependents where it does not run in this tick. */

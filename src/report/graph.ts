@@ -1,5 +1,5 @@
 import type { Config, Dependency, Group } from '../config/config.ts';
-import { buildGraph } from '../plan/graph.ts';
+import { buildGraph } from '../config/graph.ts';
 import { describeSchedule } from '../schedule/describe.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { entryOf, type Outcome, type State } from '../state/schema.ts';
@@ -89,19 +89,14 @@ function documentNode(group: Group, seen: GraphState | null): GraphNode {
  */
 export function selectAround(groups: readonly Group[], names: readonly string[]): readonly Group[] {
   if (names.length === 0) return groups;
-  const { indexOf, followers, precedents } = buildGraph({ groups });
-  const shown = new Set<number>();
-  for (const { from, to } of [followers, precedents]) {
-    const seen = new Set<number>();
-    const stack = names.flatMap((name) => indexOf.get(name) ?? []);
-    for (let index = stack.pop(); index !== undefined; index = stack.pop()) {
-      if (seen.has(index)) continue;
-      seen.add(index);
-      stack.push(...to.subarray(from[index], from[index + 1]));
-    }
-    for (const index of seen) shown.add(index);
-  }
-  const kept = new Set([...shown].map((index) => groups[index]?.name));
+  const { predecessors, successors } = buildGraph(groups);
+  const walk = (step: (name: string) => readonly string[]): Set<string> => {
+    const seen = new Set(names);
+    // The set grows while it is walked.
+    for (const name of seen) for (const next of step(name)) seen.add(next);
+    return seen;
+  };
+  const kept = new Set([...walk(predecessors), ...walk(successors)]);
   // What a group comes after may be none of those around the one that was named.
   return groups
     .filter(({ name }) => kept.has(name))

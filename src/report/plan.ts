@@ -51,11 +51,12 @@ export interface ScriptDocument {
  */
 export function documentPlan(plan: Plan, config: Config, runs?: ReadonlyMap<string, RunRecord>): PlanDocument {
   const explain = explainPlan(plan, config);
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   return {
     schemaVersion: 1,
     at: isoOf(plan.at),
     groups: plan.decisions.map((decision) => {
-      const group = config.groups[decision.place] as Group;
+      const group = groupOf.get(decision.group) as Group;
       const run = runs?.get(group.name);
       const done = new Map(run?.scripts?.map((script) => [script.name, script]));
       return {
@@ -151,6 +152,7 @@ export function writePlan(
   if (runs === 0) page += `\n\n${nothingRuns(plan, config)}`;
   const numbers = `${runs}`.length;
   const explain = explainPlan(plan, config);
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
   const indent = numbers + 14 + longest;
   // Where the names leave no room for reasons, those are left to the terminal.
   const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
@@ -174,7 +176,7 @@ export function writePlan(
     const why = neutralise(explain(decision));
     page += room === Number.POSITIVE_INFINITY ? why : wrapText(why, room).join(`\n${margin}`);
     if (!isRun) continue;
-    for (const { name } of (config.groups[decision.place] as Group).scripts) page += inset + name;
+    for (const { name } of groupOf.get(decision.group)?.scripts ?? []) page += inset + name;
   }
   write(page.trimEnd());
 }

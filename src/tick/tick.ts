@@ -147,7 +147,7 @@ function lanesWithWork({ state, plan: { decisions } }: Outlook, config: Config):
  */
 async function getReady(outlook: Outlook, { lanes, session, launchers }: Course): Promise<boolean> {
   const first = outlook.plan.decisions.find(({ decision }) => decision === 'run');
-  const group = first && session.config.groups[first.place];
+  const group = session.config.groups.find(({ name }) => name === first?.group);
   if (group === undefined || !lanes.taken().includes(group.lane)) return false;
   return prepareFor(group.scripts[0], session, launchers).then(
     () => true,
@@ -194,7 +194,8 @@ function recordPlan(outlook: Outlook, isReady: boolean, { session, lanes, adopte
 /** Null where the run can't begin: why that is comes up when it is tried again, and the plan is recorded by then. */
 function tryToBegin(decision: Decision, state: State, session: Session): ReturnType<typeof beginRun> {
   try {
-    return beginRun({ ...decision, group: session.config.groups[decision.place] as Group }, state, session);
+    const group = session.config.groups.find(({ name }) => name === decision.group) as Group;
+    return beginRun({ ...decision, group }, state, session);
   } catch (error) {
     if (error instanceof StorageError) return null;
     throw error;
