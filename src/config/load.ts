@@ -1,20 +1,17 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { declareLocal } from '../schedule/zone.ts';
+import { readCachedConfig, writeCachedConfig } from './cache.ts';
 import type { Config } from './config.ts';
-import { type KeptConfig, openKept } from './kept.ts';
 import { ConfigError, joinWords } from './problems.ts';
 import type { SourceConfig } from './source.ts';
 
 /**
- * A configuration, and the files that it was read from, absolute: it is to be read anew when one of them changes. Some
- * may not be there (a tsconfig.json that would count): then when it appears.
+ * A configuration, and the files that it was read from, absolute: it has to be read again when one of them changes. Some
+ * may not exist (a tsconfig.json that would count): then when it appears.
  */
 export interface LoadedConfig {
   readonly config: Config;
   readonly inputs: readonly string[];
-  /** Stands for what is kept of it (`KeptConfig`); null where nothing is. */
-  readonly keptId: string | null;
 }
 
 /** What a configuration may be called. */
@@ -27,52 +24,35 @@ export const fileNames = [
 ];
 
 /**
- * Finds, reads and checks the configuration of a workspace. `cache` says what becomes of the work: it is looked up
- * (`read`), kept for the next time as well (`write`), or neither (`off`); with `read` and `off` nothing is written
- * anywhere. What was kept is used only while everything that it rests on is as it was; and of a configuration that may
- * ask the environment, a file or the clock the bundled sources are kept, never the values. Throws a ConfigError that
- * lists every problem.
+ * Finds, reads and checks the configuration of a workspace. `cache` says what the user's cache is used for: to look the
+ * result up (`read`), to store it as well (`write`), or for nothing (`off`); with `read` and `off` nothing is written
+ * anywhere. A cached result counts only while everything that it depends on is unchanged; of a configuration that may ask
+ * the environment, a file or the clock only the bundled sources are cached. Throws a ConfigError that lists every problem.
  */
 export async function loadConfig(
   workspace: string,
   { cache }: { readonly cache: 'read' | 'write' | 'off' },
 ): Promise<LoadedConfig> {
   const file = findConfigFile(resolve(workspace));
-  const kept = cache === 'off' ? null : openKept(file);
-  if (kept !== null) return loadKept(kept);
-  // What reads and checks sources takes ten times as long to load as what was kept takes to be read.
+  const cached = cache === 'off' ? null : readCachedConfig(file);
+  if (cached?.config != null) return { config: cached.config, inputs: cached.inputs.map(({ path }) => path) };
+  // What reads and checks sources takes longer to load than a cached configuration takes to read.
   const { readSource } = await import('./source.ts');
-  return readSource(file, cache);
-}
-
-/** What was kept of a configuration file, as it was found a moment ago. */
-export interface FoundConfig {
-  readonly file: string;
-  readonly kept: KeptConfig;
-}
-
-/** Finds what was kept of the configuration of a workspace; null where that is not to be used, for whatever reason. */
-export function findKept(workspace: string): FoundConfig | null {
-  try {
-    const file = findConfigFile(resolve(workspace));
-    const kept = openKept(file);
-    return kept === null ? null : { file, kept };
-  } catch {
-    // Whatever is wrong, the full reading comes upon it and says so.
-    return null;
+  const source = await readSource(file, cached?.bundle ?? null);
+  const { config, origin } = source;
+  const isCached = cached !== null && cached.bundle === origin.bundle && origin.config === null;
+  if (cache === 'write' && !isCached) {
+    const calendars = config.groups.flatMap(({ schedule }) => (schedule.kind === 'calendar' ? schedule.timezone : []));
+    writeCachedConfig(origin, [config.timezone, ...calendars], Date.now());
   }
+  return source;
 }
 
-/** As `loadConfig`, without a look at what it rests on. */
-export function loadKept(kept: KeptConfig): LoadedConfig {
-  for (const zone of kept.localZones) declareLocal(zone);
-  return { config: kept.config(), inputs: kept.inputs, keptId: kept.id };
-}
-
-/** The same from its sources, with what is written there. Writes nothing. */
-export async function loadWritten(workspace: string): Promise<SourceConfig> {
+/** The same, always from its sources, and with what the user wrote. Writes nothing. */
+export async function loadSource(workspace: string): Promise<SourceConfig> {
+  const file = findConfigFile(resolve(workspace));
   const { readSource } = await import('./source.ts');
-  return readSource(findConfigFile(resolve(workspace)), 'read');
+  return readSource(file, readCachedConfig(file)?.bundle ?? null);
 }
 
 /** The configuration file of a workspace, absolute; a ConfigError unless there is exactly one. */
@@ -97,7 +77,7 @@ function isFile(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
   } catch {
-    // Where the folder can't be looked into, nothing was found; the message says where.
+    // A folder that can't be read holds no configuration; the message names the folder.
     return false;
   }
 }

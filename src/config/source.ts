@@ -5,83 +5,68 @@ import { pathToFileURL } from 'node:url';
 import { requireLater } from '../require.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import type { Platform } from './argv.ts';
-import { readFirstLine } from './beginning.ts';
 import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from './bundle.ts';
-import { readBundle, writeBundle } from './cache.ts';
+import type { CachedConfig } from './cache.ts';
 import type { Config } from './config.ts';
 import { findDuplicateKeys } from './json.ts';
-import { keepConfig, readText } from './kept.ts';
-import type { LoadedConfig } from './load.ts';
-import { findLocalZones } from './local.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { ConfigError } from './problems.ts';
 import { resolveConfig } from './resolve.ts';
+import { readFirstLine } from './shebang.ts';
 
-/** A configuration that waits for something that never comes would else end the tick without a word. */
+/** In ms. Without a limit, a configuration that waits for something that never comes would end the tick silently. */
 const patience = 30_000;
 
-export interface SourceConfig extends LoadedConfig {
-  /** What the user wrote, as it was checked, before any default was filled in. */
-  readonly written: unknown;
+/** A configuration that was read from its sources. */
+export interface SourceConfig {
+  readonly config: Config;
+  /** The files that it was read from, absolute. */
+  readonly inputs: readonly string[];
+  /** What the user wrote, before any default was filled in. */
+  readonly raw: unknown;
+  /** What can be cached of it. */
+  readonly origin: CachedConfig;
 }
 
 /**
- * Reads and checks a configuration file. With `write` what comes of it is kept for the next time. Throws a ConfigError
- * that lists every problem.
+ * Reads and checks a configuration file. Throws a ConfigError that lists every problem.
+ *
+ * @param cached the bundle of its sources, if they are unchanged
  */
-export async function readSource(file: string, cache: 'read' | 'write' | 'off'): Promise<SourceConfig> {
+export async function readSource(file: string, cached: Bundle | null): Promise<SourceConfig> {
   const folder = dirname(file);
   refuseForeign([file], folder);
-  const { value, inputs, isFixed } = await (file.endsWith('.json') ? readJson(file) : readModule(file, cache));
-  const asked = recordAsked(describePlatform());
-  const place = { workspace: folder, file };
-  const result = resolveConfig(value, place, asked.platform);
-  if ('problems' in result) throw new ConfigError(basename(file), result.problems);
-  const keptId = cache === 'write' && isFixed ? keepIfCurrent(result.config, inputs, asked) : null;
-  return { config: result.config, inputs: inputs.map(({ path }) => path), keptId, written: value };
-}
-
-type Inputs = Bundle['inputs'];
-
-/** A platform that notes what of it changes with the machine's files. */
-function recordAsked(platform: Platform) {
+  const { value, inputs, bundle, isPure } = await (file.endsWith('.json') ? readJson(file) : readModule(file, cached));
   const firstLines = new Map<string, string | null>();
-  const asked = { firstLines, tsxLoader: null as string | null };
-  const { platform: name, execPath, comSpec } = platform;
-  const noting: Platform = {
-    platform: name,
-    execPath,
-    comSpec,
+  let tsxLoader: string | null = null;
+  const machine = describePlatform();
+  // What a cached configuration depends on is noted; what takes milliseconds to find is looked up only if it is needed.
+  const platform: Platform = {
+    platform: machine.platform,
+    execPath: machine.execPath,
+    comSpec: machine.comSpec,
     get systemTimezone() {
-      return platform.systemTimezone;
+      return machine.systemTimezone;
     },
     get tsxLoader() {
-      asked.tsxLoader = platform.tsxLoader;
-      return platform.tsxLoader;
+      tsxLoader = machine.tsxLoader;
+      return tsxLoader;
     },
     readFirstLine(path) {
-      const line = platform.readFirstLine(path);
+      const line = machine.readFirstLine(path);
       firstLines.set(path, line);
       return line;
     },
   };
-  return Object.assign(asked, { platform: noting });
-}
-
-/** Keeps a configuration together with the texts that it was made of, unless they have changed since. */
-function keepIfCurrent(
-  config: Config,
-  inputs: Inputs,
-  { firstLines, tsxLoader }: ReturnType<typeof recordAsked>,
-): string | null {
-  const texts = inputs.map(({ path, runs, sha256 }) => ({ path, runs, sha256, text: readText(path) }));
-  if (texts.some(({ text, sha256 }) => (text === null ? null : hash(text)) !== sha256)) return null;
-  return keepConfig(config, {
-    inputs: texts.map(({ path, runs, text }) => ({ path, runs, text })),
-    firstLines: [...firstLines],
-    tsxLoader,
-    localZones: findLocalZones(config),
-  });
+  const result = resolveConfig(value, { workspace: folder, file }, platform);
+  if ('problems' in result) throw new ConfigError(basename(file), result.problems);
+  const { config } = result;
+  return {
+    config,
+    inputs: inputs.map(({ path }) => path),
+    raw: value,
+    origin: { file, inputs, bundle, config: isPure ? config : null, firstLines: [...firstLines], tsxLoader },
+  };
 }
 
 /** For root a file that somebody else may write is somebody else's program. */
@@ -101,9 +86,10 @@ function refuseForeign(files: readonly string[], folder: string): void {
 
 interface Read {
   readonly value: unknown;
-  readonly inputs: Inputs;
+  readonly inputs: Bundle['inputs'];
+  readonly bundle: Bundle | null;
   /** Whether the same inputs always make the same value. */
-  readonly isFixed: boolean;
+  readonly isPure: boolean;
 }
 
 async function readJson(file: string): Promise<Read> {
@@ -127,38 +113,28 @@ async function readJson(file: string): Promise<Read> {
       })),
     );
   }
-  // Hashed only where the configuration is kept: that takes as long as to parse it.
-  const input = {
-    path: file,
-    get sha256() {
-      return hash(whole);
-    },
-    runs: false,
-  };
-  return { value, inputs: [input], isFixed: true };
+  return { value, inputs: [{ path: file, sha256: hash(whole), runs: false }], bundle: null, isPure: true };
 }
 
-async function readModule(file: string, cache: 'read' | 'write' | 'off'): Promise<Read> {
+async function readModule(file: string, cached: Bundle | null): Promise<Read> {
   readConfig(file);
-  const kept = cache === 'off' ? null : readBundle(file);
-  if (kept) {
+  if (cached !== null) {
     try {
-      return await runBundle(kept, file);
+      return await runBundle(cached, file);
     } catch (error) {
-      // A package that has moved since is looked for anew.
+      // A package that has moved since is looked up again.
       const { cause } = error as { cause?: { code?: unknown } };
       if (cause?.code !== 'ERR_MODULE_NOT_FOUND') throw error;
     }
   }
-  const bundle = await bundleConfig(file);
-  if (cache === 'write') writeBundle(file, bundle);
-  return await runBundle(bundle, file);
+  return await runBundle(await bundleConfig(file), file);
 }
 
 async function runBundle(bundle: Bundle, file: string): Promise<Read> {
   const sources = bundle.inputs.filter(({ runs }) => runs).map(({ path }) => path);
   refuseForeign(sources, dirname(file));
-  return { value: await evaluate(bundle, file), inputs: bundle.inputs, isFixed: asksNothing(bundle.code) };
+  const value = await evaluate(bundle, file);
+  return { value, inputs: bundle.inputs, bundle, isPure: asksNothing(bundle.code) };
 }
 
 function readConfig(file: string): string {
@@ -226,16 +202,13 @@ function explainThrown(thrown: unknown, name: string, bundle: Bundle, file: stri
   return new ConfigError(basename(file), [{ path: place ?? '', message }], { cause: thrown });
 }
 
-/** What this machine is like. */
+/** Describes this machine. */
 export function describePlatform(): Platform {
-  // What takes milliseconds to find is looked for only when it is asked for.
-  let tsxLoader: string | undefined;
   return {
     platform: process.platform,
     execPath: process.execPath,
     get tsxLoader() {
-      tsxLoader ??= pathToFileURL(requireLater.resolve('tsx')).href;
-      return tsxLoader;
+      return pathToFileURL(requireLater.resolve('tsx')).href;
     },
     get systemTimezone() {
       const name = new Intl.DateTimeFormat().resolvedOptions().timeZone;

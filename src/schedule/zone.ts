@@ -1,10 +1,8 @@
-import { isWithinReach, readLocalOffset } from './local.ts';
-
 /**
  * The wall clocks of time zones. A zone is a row of segments, each with one offset from UTC, and everything that daylight
  * saving does happens where one ends and the next begins. Segments are surveyed on demand, a block of days at a time,
- * because asking Intl costs a microsecond and making its formatter 20 ms. The system's own zone can do without Intl, see
- * {@link declareLocal}.
+ * because asking Intl costs a microsecond and making its formatter 20 ms; segments that another process has surveyed can
+ * be taken over ({@link surveyZone}, {@link adoptSegments}).
  */
 
 /** The instants from `from` up to, not including, `until`, during which the wall clock shows UTC plus `offset` (ms). */
@@ -35,6 +33,8 @@ interface Zone {
   /** In ms. */
   readonly readOffset: ReadOffset;
   readonly blocks: Map<number, readonly Segment[]>;
+  /** Adopted segments, one after the other. */
+  readonly adopted: readonly Segment[];
 }
 
 const zones = new Map<string, Zone>();
@@ -67,6 +67,8 @@ export function isTimeZone(name: string): boolean {
 export function segmentAt(timezone: string, instant: number): Segment {
   if (isUtc(timezone)) return alwaysUtc;
   const zone = zoneOf(timezone);
+  const adopted = zone.adopted.find(({ from, until }) => from <= instant && instant < until);
+  if (adopted !== undefined) return adopted;
   const index = Math.floor(instant / blockLength);
   let block = zone.blocks.get(index);
   if (block === undefined) {
@@ -105,27 +107,39 @@ export function findLatestReading(timezone: string, instant: number): number {
   return latest;
 }
 
+/** The segments of a zone from one instant to another (ms), as plain data; none of them has its neighbour's offset. */
+export function surveyZone(timezone: string, from: number, until: number): Segment[] {
+  const segments: Segment[] = [];
+  for (let at = from; at < until; ) {
+    const segment = segmentAt(timezone, at);
+    const last = segments.at(-1);
+    if (last?.offset === segment.offset) segments[segments.length - 1] = { ...last, until: segment.until };
+    else segments.push(segment);
+    at = segment.until;
+  }
+  return segments;
+}
+
 /**
- * Has Date asked instead of Intl for a zone that is the system's for certain: the same answers, without what Intl takes to
- * begin with.
+ * Takes over segments that {@link surveyZone} returned under the same time zone data, so that Intl is asked only for
+ * instants outside of them.
  */
-export function declareLocal(timezone: string): void {
-  if (zones.has(timezone)) return;
-  let distant: ReadOffset | undefined;
+export function adoptSegments(timezone: string, segments: readonly Segment[]): void {
+  let readOffset: ReadOffset | undefined;
   zones.set(timezone, {
     readOffset(instant) {
-      if (isWithinReach(instant)) return readLocalOffset(instant);
-      distant ??= asker(timezone);
-      return distant(instant);
+      readOffset ??= asker(timezone);
+      return readOffset(instant);
     },
     blocks: new Map(),
+    adopted: segments,
   });
 }
 
 function zoneOf(timezone: string): Zone {
   let zone = zones.get(timezone);
   if (zone === undefined) {
-    zone = { readOffset: asker(timezone), blocks: new Map() };
+    zone = { readOffset: asker(timezone), blocks: new Map(), adopted: [] };
     zones.set(timezone, zone);
   }
   return zone;

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { sweepKept } from '../config/place.ts';
 import { pruneHistory } from '../state/history.ts';
 import { within } from '../state/path.ts';
 import { isoOf, type RunRecord, type State } from '../state/schema.ts';
+import { sweepCache } from '../user-cache.ts';
 import type { Session } from './session.ts';
 
 /** Output beyond this part of the size that is kept is reason enough to look at the whole. */
@@ -27,7 +27,7 @@ export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, sto
   pruneHistory(config.outputs, config.keep.history, now);
   const mine = [...runs.values()].map(({ folder }) => folder).filter((folder) => typeof folder === 'string');
   pruneRuns(config, findPrunable(config, store.readState().state, mine));
-  sweepKept();
+  sweepCache();
 }
 
 /** A run's files that need not be kept any longer. */

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -24,7 +25,7 @@ import { describePlatform } from '../../src/config/source.ts';
 const isRoot = process.getuid?.() === 0;
 let folder: string;
 let workspace: string;
-/** Where rhythm keeps its bundles; the folder above it is the user's. */
+/** Where rhythm caches; the folder above it is the user's. */
 let cache: string;
 
 beforeEach(() => {
@@ -34,9 +35,12 @@ beforeEach(() => {
   mkdirSync(workspace);
   vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'));
   vi.stubEnv('LOCALAPPDATA', join(folder, 'cache'));
+  // Only a bundled program caches anything; the bundler defines this.
+  vi.stubGlobal('rhythmBuild', 'build A');
 });
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.unstubAllGlobals();
   vi.restoreAllMocks();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -175,7 +179,7 @@ ${exporting(`[existsSync(import.meta.filename), old.name, named, data.name, one,
     ]);
   });
 
-  it('asks the environment anew each time', async () => {
+  it('asks the environment each time', async () => {
     write({ 'tasks.config.ts': exporting('process.env.RHYTHM_TEST') });
     for (const value of ['one', 'two']) {
       vi.stubEnv('RHYTHM_TEST', value);
@@ -312,12 +316,12 @@ describe('the cache', () => {
   const listCache = () => (existsSync(cache) ? readdirSync(cache) : []);
   const cached = () => join(cache, listCache()[0] as string);
 
-  /** Makes the kept bundle of a valid file say something else, twice as it is kept: the proof that it is used. */
+  /** Makes a valid cache file say something else: the proof that it is used. */
   function forge(from: string, to: string): void {
-    const text = readFileSync(cached(), 'utf8');
-    const forged = text.replaceAll(from, to);
-    expect(forged).not.toBe(text);
-    writeFileSync(cached(), forged);
+    const json = readFileSync(cached(), 'utf8').replace(/^.*\n/, '');
+    const forged = json.replaceAll(new RegExp(`\\b${from}\\b`, 'g'), to);
+    expect(forged).not.toBe(json);
+    writeFileSync(cached(), `${createHash('sha256').update(forged).digest('hex')}\n${forged}`);
   }
 
   it('is used while no source changes, and only then', async () => {
@@ -346,21 +350,82 @@ describe('the cache', () => {
     expect(await load('write')).toBe('three');
   });
 
+  const head = (text: string) => text.indexOf('\n') + 1;
   it.each<[string, (text: string) => string]>([
     ['is empty', () => ''],
     ['is cut off', (text) => text.slice(0, -20)],
+    ['lacks its last byte', (text) => text.slice(0, -1)],
     ['is altered', (text) => text.replace('one', 'bad')],
     ['is something else', () => 'x\n{}'],
-  ])('is made anew where it %s', async (_, damage) => {
-    write({ 'tasks.config.ts': exporting('"one"') });
-    await load('write');
-    writeFileSync(cached(), damage(readFileSync(cached(), 'utf8')));
-    expect(await load('write')).toBe('one');
-    forge('one', 'kept');
-    expect(await load('write')).toBe('kept');
+    ['consists of zeros', (text) => text.replace(/./gs, '\0')],
+    [
+      'consists of zeros after its first line',
+      (text) => text.slice(0, head(text)) + text.slice(head(text)).replace(/./gs, '\0'),
+    ],
+    ['consists of its first line', (text) => text.slice(0, head(text))],
+  ])('is ignored and replaced where it %s', async (_, damage) => {
+    for (const value of ['"one"', 'process.env.HOME && "one"']) {
+      write({ 'tasks.config.ts': exporting(value) });
+      await load('write');
+      writeFileSync(cached(), damage(readFileSync(cached(), 'utf8')));
+      expect(await load('read')).toBe('one');
+      expect(await load('write')).toBe('one');
+      forge('one', 'kept');
+      expect(await load('write')).toBe('kept');
+    }
   });
 
-  it('is made anew where a package has moved', async () => {
+  it('holds the checked configuration unless that may depend on the environment', async () => {
+    for (const [value, isCached] of [
+      ['"one"', true],
+      ['process.env.HOME && "one"', false],
+    ] as const) {
+      write({ 'tasks.config.ts': exporting(value) });
+      await load('write');
+      const { config } = JSON.parse(readFileSync(cached(), 'utf8').replace(/^.*\n/, ''));
+      expect(config === null).toBe(!isCached);
+    }
+  });
+
+  it('is not used by another build of the program, in another time zone of the system, or by another Node', async () => {
+    write({ 'tasks.config.json': '{ "groups": { "a": { "manual": true, "description": "one" } } }' });
+    vi.stubEnv('TZ', 'UTC');
+    await load('write');
+    forge('one', 'cached');
+    expect(await load('read')).toBe('cached');
+    vi.stubGlobal('rhythmBuild', 'build B');
+    expect(await load('read')).toBe('one');
+    vi.stubGlobal('rhythmBuild', 'build A');
+    vi.stubEnv('TZ', 'Asia/Tokyo');
+    expect(await load('read')).toBe('one');
+    vi.stubEnv('TZ', 'UTC');
+    expect(await load('read')).toBe('cached');
+    vi.spyOn(process, 'execPath', 'get').mockReturnValue('/other/node');
+    expect(await load('read')).toBe('one');
+  });
+
+  it('is not used where the first line of a script has changed', async () => {
+    write({
+      'tasks.config.json': '{ "groups": { "a": { "manual": true, "scripts": ["a.sh"] } } }',
+      'scripts/a.sh': '#!/bin/bash\n',
+    });
+    const readProgram = async () =>
+      (await loadConfig(workspace, { cache: 'write' })).config.groups[0]?.scripts[0]?.argv[0];
+    expect(await readProgram()).toBe('/bin/bash');
+    write({ 'scripts/a.sh': '#!/bin/dash\n' });
+    expect(await readProgram()).toBe('/bin/dash');
+    rmSync(join(workspace, 'scripts/a.sh'));
+    expect(await readProgram()).toBe('sh');
+  });
+
+  it('is not written by a program that was not bundled', async () => {
+    vi.unstubAllGlobals();
+    write({ 'tasks.config.ts': exporting('"one"') });
+    expect(await load('write')).toBe('one');
+    expect(listCache()).toEqual([]);
+  });
+
+  it('is replaced where a package has moved', async () => {
     write({
       'tasks.config.ts': `import x from 'p';\n${exporting('x')}`,
       'node_modules/p/package.json': '{ "main": "one.cjs" }',
@@ -375,14 +440,14 @@ describe('the cache', () => {
     expect(await load('write')).toBe('two');
   });
 
-  it.each(['read', 'off'] as const)('writes nothing, anywhere, when told to %s', async (mode) => {
+  it.each(['read', 'off'] as const)('is not written, nor anything else, in mode %s', async (mode) => {
     write({ 'tasks.config.ts': exporting('"x"') });
     const before = readdirSync(folder, { recursive: true });
     expect(await load(mode)).toBe('x');
     expect(readdirSync(folder, { recursive: true })).toEqual(before);
   });
 
-  it('does without where it can’t be written', async () => {
+  it('is not needed: the configuration loads where it can’t be written', async () => {
     write({ 'tasks.config.ts': exporting('"x"') });
     writeFileSync(join(folder, 'cache'), '');
     expect(await load('write')).toBe('x');

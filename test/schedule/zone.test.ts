@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findInstantReaching, findLatestReading, isTimeZone, segmentAt } from '../../src/schedule/zone.ts';
+import {
+  adoptSegments,
+  findInstantReaching,
+  findLatestReading,
+  isTimeZone,
+  segmentAt,
+  surveyZone,
+} from '../../src/schedule/zone.ts';
 import { readClock } from './oracle.ts';
 
 const day = 86_400_000;
@@ -101,5 +108,54 @@ describe('the latest reading', () => {
     ['2026-10-25T02:00:00.000Z', '2026-10-25T03:00:00.000Z', 'caught up'],
   ])('Europe/Berlin %s has shown %s (%s)', (instant, reading) => {
     expect(iso(findLatestReading('Europe/Berlin', Date.parse(instant)))).toBe(reading);
+  });
+});
+
+describe('adopted segments', () => {
+  const from = Date.parse('2026-01-01');
+  const until = Date.parse('2028-01-01');
+
+  it('are those that the zone has, each with another offset than the next', () => {
+    const segments = surveyZone('Europe/Berlin', from, until);
+    expect(segments.map((segment) => [iso(segment.until), segment.offset / 3_600_000]).slice(0, -1)).toEqual([
+      ['2026-03-29T01:00:00.000Z', 1],
+      ['2026-10-25T01:00:00.000Z', 2],
+      ['2027-03-28T01:00:00.000Z', 1],
+      ['2027-10-31T01:00:00.000Z', 2],
+    ]);
+    expect(segments[0]?.from).toBeLessThanOrEqual(from);
+    expect(segments.at(-1)?.until).toBeGreaterThanOrEqual(until);
+  });
+
+  it('answer as the zone does, in their range and beyond', () => {
+    const zones = ['Europe/Berlin', 'America/Santiago', 'Pacific/Chatham', 'Africa/Casablanca', 'Asia/Kolkata'];
+    const years = { min: Date.parse('2020-01-01'), max: Date.parse('2034-01-01') };
+    for (const zone of zones) {
+      const instants = fc.sample(fc.integer(years), 300);
+      const survey = surveyZone(zone, from, until);
+      const changes = survey.flatMap((segment) => [segment.from - 1, segment.from, segment.until - 1, segment.until]);
+      const read = () => [...instants, ...changes].map((instant) => [iso(instant), segmentAt(zone, instant).offset]);
+      const expected = read();
+      adoptSegments(zone, JSON.parse(JSON.stringify(survey)));
+      expect(read()).toEqual(expected);
+    }
+  });
+
+  it('spare Intl within their range', () => {
+    const survey = surveyZone('Asia/Tokyo', from, until);
+    adoptSegments('Asia/Tokyo', survey);
+    const { DateTimeFormat } = Intl;
+    Intl.DateTimeFormat = class {
+      constructor() {
+        throw new Error('Intl was asked');
+      }
+    } as never;
+    try {
+      expect(isTimeZone('Asia/Tokyo')).toBe(true);
+      expect(segmentAt('Asia/Tokyo', Date.parse('2027-05-05')).offset).toBe(9 * 3_600_000);
+      expect(() => segmentAt('Asia/Tokyo', Date.parse('2040-05-05'))).toThrow('Intl was asked');
+    } finally {
+      Intl.DateTimeFormat = DateTimeFormat;
+    }
   });
 });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { loadWritten } from '../../config/load.ts';
+import { loadSource } from '../../config/load.ts';
 import { readWritten } from '../../config/written.ts';
 import { neutralise, redacted, redactText } from '../../log/text.ts';
 import { concealed, documentConfig, renderConfig } from '../../report/config.ts';
@@ -36,7 +36,7 @@ environment variables that redact names are shown as ***.`,
 
 /** `rhythm config [GROUP…]`: what rules, and where it comes from. Reads only. */
 async function config(workspace: string, names: readonly string[], { json }: ConfigFlags): Promise<number> {
-  const loaded = await loadWritten(workspace);
+  const loaded = await loadSource(workspace);
   const { config: resolved } = loaded;
   const groups = names.length === 0 ? resolved.groups : names.map((name) => findGroup(resolved, name));
 
@@ -47,7 +47,7 @@ async function config(workspace: string, names: readonly string[], { json }: Con
   );
   const conceal = (text: string): string => redactText(text, secrets).replaceAll(redacted, concealed);
 
-  const document = documentConfig(resolved, readWritten(loaded.written), groups, conceal);
+  const document = documentConfig(resolved, readWritten(loaded.raw), groups, conceal);
   if (json) {
     printLine(JSON.stringify(document, null, 2));
     return 0;

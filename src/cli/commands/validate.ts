@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { type Lint, lintConfig } from '../../config/lint.ts';
-import { loadWritten } from '../../config/load.ts';
+import { loadSource } from '../../config/load.ts';
 import { ConfigError, type Problem } from '../../config/problems.ts';
 import { surveyScripts } from '../../config/survey.ts';
 import { readWritten } from '../../config/written.ts';
@@ -53,16 +53,16 @@ async function validate(workspace: string, { strict, json }: ValidateFlags): Pro
     const document: ValidationDocument = { schemaVersion: 1, problems, warnings };
     printLine(JSON.stringify(document, null, 2));
   };
-  let loaded: Awaited<ReturnType<typeof loadWritten>>;
+  let loaded: Awaited<ReturnType<typeof loadSource>>;
   try {
-    loaded = await loadWritten(workspace);
+    loaded = await loadSource(workspace);
   } catch (error) {
     if (!json || !(error instanceof ConfigError)) throw error;
     print(error.problems, []);
     return error.exitCode;
   }
   const { config } = loaded;
-  const written = readWritten(loaded.written);
+  const written = readWritten(loaded.raw);
   const files = surveyScripts(config, written, loaded.inputs);
   const warnings = lintConfig(config, { written, now: Date.now(), files });
   if (json) print([], warnings);

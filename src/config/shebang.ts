@@ -9,7 +9,7 @@ export function readFirstLine(file: string): string | null {
     const length = readSync(descriptor, buffer);
     return buffer.toString('utf8', 0, length).split('\n', 1)[0] ?? null;
   } catch {
-    // A script that is missing is told of when it is to run.
+    // A missing script is reported when it is due.
     return null;
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
