@@ -18,20 +18,13 @@ interface Observed {
   readonly observations: readonly Observation[];
 }
 
-let latest: (Observed & { readonly now: number }) | null = null;
-
 /**
  * Brings a group's entry up to an instant: first sight, an edited schedule, a pause that has run out, a clock that went
  * back so far that the group would starve. Returns the same entry where there is nothing to notice.
  */
 export function observe(group: Group, known: GroupState | undefined, now: number): Observed {
   if (known === undefined) {
-    const schedule = describeSeen(group);
-    // In a first tick all groups are new, and many have the same schedule.
-    if (latest === null || latest.now !== now || latest.entry.schedule !== schedule) {
-      latest = { now, entry: { firstSeenAt: isoOf(now), schedule }, observations: [{ type: 'seen' }] };
-    }
-    return latest;
+    return { entry: { firstSeenAt: isoOf(now), schedule: describeSeen(group) }, observations: [{ type: 'seen' }] };
   }
   const observations: Observation[] = [];
   let entry = known;
@@ -43,11 +36,12 @@ export function observe(group: Group, known: GroupState | undefined, now: number
   if (entry.firstSeenAt == null) notice({ firstSeenAt: isoOf(now) }, { type: 'seen' });
 
   const seen = entry.schedule;
-  if (seen != null && isWordForWord(seen, group)) {
-    // The usual case, and lines need not be read to tell.
-  } else if (seen == null || keyOf(seen) === null) notice({ schedule: describeSeen(group) }, { type: 'seen' });
-  else if (!isSame(seen, group)) {
-    notice({ schedule: { ...describeSeen(group), since: isoOf(now) } }, { type: 'edited' });
+  const current = describeSeen(group);
+  // Word for word the same, mostly. To compare meanings takes the cron parser, which alone takes 20 ms to load.
+  const isUnchanged = seen != null && JSON.stringify({ ...seen, since: undefined }) === JSON.stringify(current);
+  if (seen == null || (!isUnchanged && keyOf(seen) === null)) notice({ schedule: current }, { type: 'seen' });
+  else if (!isUnchanged && !isSame(seen, current)) {
+    notice({ schedule: { ...current, since: isoOf(now) } }, { type: 'edited' });
   }
 
   const until = instantOf(entry.pausedUntil);
@@ -98,17 +92,8 @@ function isFarAhead(schedule: Schedule, now: number, instant: number): boolean {
 
 /** A schedule as the state keeps it: in the configuration's own words. A disabled group counts as another schedule. */
 export function describeSeen({ schedule, enabled }: Pick<Group, 'schedule' | 'enabled'>): SeenSchedule {
-  if (!enabled) return { ...describe(schedule), enabled: false };
-  let known = described.get(schedule);
-  if (known === undefined) {
-    known = describe(schedule);
-    described.set(schedule, known);
-  }
-  return known;
+  return enabled ? describe(schedule) : { ...describe(schedule), enabled: false };
 }
-
-/** Groups may share a schedule. */
-const described = new WeakMap<Schedule, SeenSchedule>();
 
 function describe(schedule: Schedule): SeenSchedule {
   switch (schedule.kind) {
@@ -132,20 +117,7 @@ function describe(schedule: Schedule): SeenSchedule {
   }
 }
 
-function isWordForWord(seen: SeenSchedule, group: Group): boolean {
-  const current: Readonly<Record<string, unknown>> = describeSeen(group);
-  const words: Readonly<Record<string, unknown>> = seen;
-  for (const key in current) if (!isEqual(words[key], current[key])) return false;
-  for (const key in words) if (key !== 'since' && !(key in current)) return false;
-  return true;
-}
-
-function isEqual(one: unknown, other: unknown): boolean {
-  return one === other || (typeof other === 'object' && JSON.stringify(one) === JSON.stringify(other));
-}
-
-function isSame(seen: SeenSchedule, group: Group): boolean {
-  const current = describeSeen(group);
+function isSame(seen: SeenSchedule, current: SeenSchedule): boolean {
   if (current.timezone != null && seen.timezone != null && current.timezone !== seen.timezone) return false;
   return keyOf(seen) === keyOf(current);
 }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { quietUntil } from '../../src/plan/quiet.ts';
+import { nextWakeup } from '../../src/plan/next-wakeup.ts';
 import { endRun, expireBeat, startRun } from '../../src/state/record.ts';
 import { type GroupState, outcomes, type State } from '../../src/state/schema.ts';
 import { pauseGroups, resumeGroups } from '../../src/tick/pause.ts';
@@ -105,7 +105,7 @@ function simulate(all: readonly Group[], script: readonly Event[], salt: number,
         nodes++;
         tickAt(now);
         // As state/stamp.ts does it.
-        const until = quietUntil(config, state, now);
+        const until = nextWakeup(config, state, now);
         const next = until === null ? 0 : Math.floor((Math.min(until - 2_000, now + hour) - 1) / 1_000) * 1_000;
         stamp = next > now ? { at: now, next } : null;
       }

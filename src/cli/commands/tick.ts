@@ -5,7 +5,7 @@ import { loadConfig } from '../../config/load.ts';
 import { suggest } from '../../config/problems.ts';
 import { UsageError } from '../../errors.ts';
 import { readMonotonic } from '../../monotonic.ts';
-import { quietUntil } from '../../plan/quiet.ts';
+import { nextWakeup } from '../../plan/next-wakeup.ts';
 import { documentPlan, nothingRuns } from '../../report/plan.ts';
 import { type Ground, listGround, writeStamp } from '../../state/stamp.ts';
 import { openStore, type Store } from '../../state/store.ts';
@@ -110,7 +110,7 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
 function leaveStamp(ground: Ground, config: Config, store: Store): void {
   // Under the state's lock: a later writer of the state removes the stamp.
   store.updateState((state) => {
-    const until = quietUntil(config, state, Date.now());
+    const until = nextWakeup(config, state, Date.now());
     if (until !== null) writeStamp(config.outputs, until, ground);
     return state;
   });

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { quietUntil } from '../../src/plan/quiet.ts';
+import { nextWakeup } from '../../src/plan/next-wakeup.ts';
 import {
   at,
   cron,
@@ -20,8 +20,8 @@ import {
 import { worlds } from './worlds.ts';
 
 const grid = makeGroup('grid', { schedule: every(10 * minute) });
-const quiet = (groups: readonly Group[], entries: Parameters<typeof makeState>[0], now = at + minute) =>
-  quietUntil(makeConfig(groups), makeState(settled(groups, entries)), now);
+const wakeupOf = (groups: readonly Group[], entries: Parameters<typeof makeState>[0], now = at + minute) =>
+  nextWakeup(makeConfig(groups), makeState(settled(groups, entries)), now);
 
 /** Entries as a tick leaves them: with the schedule that it saw. */
 function settled(groups: readonly Group[], entries: Parameters<typeof makeState>[0]) {
@@ -85,13 +85,13 @@ describe('the next instant at which something can be due', () => {
       null,
     ],
   ] as const)('is %s', (_, groups, entries, expected) => {
-    expect(quiet(groups, entries)).toBe(expected);
+    expect(wakeupOf(groups, entries)).toBe(expected);
   });
 
   it('is not known while a run is in progress, for its tick may die', () => {
     const state = makeState(settled([grid], { grid: ran(at) }));
     const leases = { other: { group: 'gone', runId: 'r' } };
-    expect(quietUntil(makeConfig([grid]), { ...state, leases }, at + minute)).toBe(null);
+    expect(nextWakeup(makeConfig([grid]), { ...state, leases }, at + minute)).toBe(null);
   });
 
   it('has nothing before it that a tick would do, whatever the configuration and the state', () => {
@@ -100,7 +100,7 @@ describe('the next instant at which something can be due', () => {
       fc.property(worlds, fc.double({ min: 0, max: 1, noNaN: true }), ({ config, state, now }, share) => {
         // As a tick leaves it that has noticed what there is to notice.
         const seen = Object.fromEntries(planTick(config, state, now).entries);
-        const until = quietUntil(config, makeState(seen), now);
+        const until = nextWakeup(config, makeState(seen), now);
         if (until === null) return;
         told++;
         expect(until).toBeGreaterThan(now);

@@ -10,7 +10,7 @@ import { consumedBeat } from './due.ts';
  * also if something holds it back; something about a group has yet to be noticed; or a run is recorded as in progress,
  * whose tick may die.
  */
-export function quietUntil(config: Config, state: State, now: number): number | null {
+export function nextWakeup(config: Config, state: State, now: number): number | null {
   if (Object.keys(state.leases ?? {}).length > 0) return null;
   const { decisions, entries, observations } = planTick(config, state, now);
   if (observations.size > 0) return null;
