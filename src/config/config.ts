@@ -12,7 +12,7 @@ export interface Config {
   /** How often the trigger starts a tick, in ms. */
   readonly tickEvery: number;
   readonly log: LogSettings;
-  /** How long records are kept: ages in ms, size in bytes. */
+  /** How long records are stored: ages in ms, size in bytes. */
   readonly keep: { readonly history: number; readonly runs: number; readonly runsSize: number };
   /** Names of environment variables whose values appear in no file of ours. */
   readonly redact: readonly string[];

@@ -1,7 +1,7 @@
-import type { ConfigInput, GroupInput } from './schema.ts';
+import type { ConfigInput, GroupInput } from './resolve/schema.ts';
 
 /**
- * A group as it is written, for one that is put together apart from its configuration: `GroupOf<'a' | 'b'>` may name
+ * A group as the user writes it, for one that is put together apart from its configuration: `GroupOf<'a' | 'b'>` may name
  * the groups a and b.
  */
 export type GroupOf<Name extends string = never> = Omit<GroupInput, 'dependsOn' | 'after'> & {

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readCachedConfig, writeCachedConfig } from './cache.ts';
 import type { Config } from './config.ts';
+import { readCachedConfig, writeCachedConfig } from './load/cache.ts';
+import type { SourceConfig } from './load/read-source.ts';
 import { ConfigError, joinWords } from './problems.ts';
-import type { SourceConfig } from './source.ts';
 
 /**
  * A configuration, and the files that it was read from, absolute: it has to be read again when one of them changes. Some
@@ -37,7 +37,7 @@ export async function loadConfig(
   const cached = cache === 'off' ? null : readCachedConfig(file);
   if (cached?.config != null) return { config: cached.config, inputs: cached.inputs.map(({ path }) => path) };
   // What reads and checks sources takes longer to load than a cached configuration takes to read.
-  const { readSource } = await import('./source.ts');
+  const { readSource } = await import('./load/read-source.ts');
   const source = await readSource(file, cached?.bundle ?? null);
   const { config, origin } = source;
   const isCached = cached !== null && cached.bundle === origin.bundle && origin.config === null;
@@ -51,7 +51,7 @@ export async function loadConfig(
 /** The same, always from its sources, and with what the user wrote. Writes nothing. */
 export async function loadSource(workspace: string): Promise<SourceConfig> {
   const file = findConfigFile(resolve(workspace));
-  const { readSource } = await import('./source.ts');
+  const { readSource } = await import('./load/read-source.ts');
   return readSource(file, readCachedConfig(file)?.bundle ?? null);
 }
 

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { formatSize } from '../config/size.ts';
+import { formatSize } from '../config/resolve/byte-size.ts';
 import { formatLength } from '../report/words.ts';
 import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';

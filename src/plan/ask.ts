@@ -1,6 +1,6 @@
 import type { Config, Group } from '../config/config.ts';
 import { type Blocker, type HeldLanes, judgeLastRun, type Plan } from './decide.ts';
-import { executionOrder } from './order.ts';
+import { executionOrder } from './execution-order.ts';
 
 /** What a person asks for: a group, and what is to be done about what it depends on. */
 export interface Request {

@@ -1,16 +1,16 @@
 import type { Config, Group } from '../config/config.ts';
-import { buildGraph } from '../config/graph.ts';
+import { buildGraph } from '../config/group-graph.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { segmentAt } from '../schedule/zone.ts';
 import { type GroupState, instantOf, isoOf } from '../state/schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
 
-/** Says in a sentence why a group is decided so. */
+/** Explains a decision in a sentence. */
 export type Explain = (decision: Decision) => string;
 
 /**
- * Makes what explains the decisions of a plan, for people. Times are wall-clock times of the configuration's time zone,
+ * Returns a function that explains the decisions of a plan, for people. Times are wall-clock times of the configuration's time zone,
  * with the date where it is not the plan's.
  */
 export function explainPlan(plan: Plan, config: Config): Explain {
@@ -104,7 +104,7 @@ function explainWait(decision: Extract<Decision, { decision: 'wait' }>, group: G
   }
 }
 
-/** Says in a clause why a dependency holds its dependents back. */
+/** Explains in a clause why a dependency holds its dependents back. */
 export function explainBlocker(blocker: Blocker, plan: Plan, config: Config): string {
   return phraseBlocker(blocker, plan, (instant) => formatInstant(instant, plan.at, config.timezone));
 }

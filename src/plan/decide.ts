@@ -1,10 +1,10 @@
 import type { Config, Dependency, Group } from '../config/config.ts';
-import { buildGraph } from '../config/graph.ts';
+import { buildGraph } from '../config/group-graph.ts';
 import { nextBeat } from '../schedule/beats.ts';
 import { entryOf, type GroupState, instantOf, type State } from '../state/schema.ts';
 import { type Due, decideDue } from './due.ts';
+import { executionOrder } from './execution-order.ts';
 import { type Observation, observe } from './observe.ts';
-import { executionOrder } from './order.ts';
 
 export type RunReason = 'first-run' | 'beat-due' | 'retry-due' | 'resume-interrupted';
 export type WaitReason = 'not-due' | 'first-beat-ahead' | 'manual' | 'lane-held';

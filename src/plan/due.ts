@@ -75,7 +75,7 @@ function decideBeat(group: Group, floor: number, now: number, tickEvery: number)
   return { kind: 'run', reason: 'beat-due', beat, missedBeats: passedOver(beat) };
 }
 
-/** A run that goes on or is tried again: only while the last run's beat is the last one consumed. */
+/** A run that is resumed or retried: only while the last run's beat is the last one consumed. */
 function decideAgain(group: Group, entry: GroupState, consumed: number, now: number): Due | null {
   const { lastRun, retry } = entry;
   if (lastRun == null || instantOf(lastRun.beat) !== consumed) return null;

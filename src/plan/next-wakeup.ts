@@ -5,8 +5,8 @@ import { planTick } from './decide.ts';
 import { consumedBeat } from './due.ts';
 
 /**
- * The first instant after `now`, in ms, at which a tick could have something to do, if nobody changes the configuration
- * or the state before; infinite where there is none. Null where a tick may have something to do at once: a group is due,
+ * The first instant after `now`, in ms, at which a tick could have something to do, if the configuration and the state
+ * do not change before; infinite if there is none. Null where a tick may have something to do at once: a group is due,
  * also if something holds it back; something about a group has yet to be noticed; or a run is recorded as in progress,
  * whose tick may die.
  */
@@ -19,7 +19,7 @@ export function nextWakeup(config: Config, state: State, now: number): number | 
   let earliest = Number.POSITIVE_INFINITY;
   for (const { name, schedule, enabled } of config.groups) {
     const entry = entries.get(name) ?? {};
-    // That a hold has ended is yet to be noted.
+    // The end of a hold has not been recorded yet.
     if (entry.held != null) return null;
     const isPaused = entry.pausedAt != null;
     const wakes = [

@@ -51,7 +51,7 @@ export function observe(group: Group, known: GroupState | undefined, now: number
   }
 
   // The clock went back. A little: the group waits for a beat later than the last one (see `decideDue`). So far that it
-  // would miss the next two: it starts anew from the latest beat, and the same holds for the other instants that hold
+  // would miss the next two: it starts over from the latest beat, and the same holds for the other instants that hold
   // beats back.
   const starves = (instant: number | null) =>
     instant !== null && instant > now && isFarAhead(group.schedule, now, instant);

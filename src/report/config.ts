@@ -1,6 +1,6 @@
 import type { Config, Group, Script } from '../config/config.ts';
+import type { RawConfig } from '../config/load/raw-config.ts';
 import { formatPath, type Path } from '../config/problems.ts';
-import type { Written } from '../config/written.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { wrapColumn } from './paragraph.ts';
 import { padTo } from './table.ts';
@@ -34,7 +34,7 @@ type Value = string | number | boolean | null | readonly (string | number)[];
  */
 export function documentConfig(
   config: Config,
-  written: Written,
+  written: RawConfig,
   groups: readonly Group[],
   conceal: (text: string) => string,
 ): ConfigDocument {
@@ -52,7 +52,7 @@ export function documentConfig(
   };
 }
 
-function listSettings(config: Config, written: Written): ConfigValue[] {
+function listSettings(config: Config, written: RawConfig): ConfigValue[] {
   const entry = (path: Path, value: Value, otherwise = 'default'): ConfigValue => ({
     path: formatPath(path),
     value,
@@ -77,7 +77,7 @@ function listSettings(config: Config, written: Written): ConfigValue[] {
   ];
 }
 
-function listGroup(group: Group, written: Written): ConfigValue[] {
+function listGroup(group: Group, written: RawConfig): ConfigValue[] {
   const place = written.pathOf(group.name);
   const entry = (steps: Path, value: Value): ConfigValue => ({
     path: formatPath(['groups', group.name, ...steps]),
@@ -115,7 +115,7 @@ function listGroup(group: Group, written: Written): ConfigValue[] {
 
 function listSchedule(
   { name, schedule }: Group,
-  written: Written,
+  written: RawConfig,
   entry: (steps: Path, value: Value) => ConfigValue,
 ): ConfigValue[] {
   switch (schedule.kind) {
@@ -136,7 +136,7 @@ function listSchedule(
   }
 }
 
-function listScript(script: Script, group: Group, index: number, written: Written): ConfigValue[] {
+function listScript(script: Script, group: Group, index: number, written: RawConfig): ConfigValue[] {
   const place = [...written.pathOf(group.name), 'scripts', index];
   const entry = (steps: Path, value: Value, places: readonly Path[] = []): ConfigValue => ({
     path: formatPath(['groups', group.name, 'scripts', index, ...steps]),
@@ -163,7 +163,7 @@ function listScript(script: Script, group: Group, index: number, written: Writte
 export const concealed = '***';
 
 /** The first of the places at which something is written. */
-function originOf(written: Written, places: readonly Path[], otherwise = 'default'): string {
+function originOf(written: RawConfig, places: readonly Path[], otherwise = 'default'): string {
   const place = places.find((path) => written.at(path) !== undefined);
   return place === undefined ? otherwise : formatPath(place);
 }

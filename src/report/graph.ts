@@ -1,5 +1,5 @@
 import type { Config, Dependency, Group } from '../config/config.ts';
-import { buildGraph } from '../config/graph.ts';
+import { buildGraph } from '../config/group-graph.ts';
 import { describeSchedule } from '../schedule/describe.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { entryOf, type Outcome, type State } from '../state/schema.ts';

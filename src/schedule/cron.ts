@@ -10,7 +10,7 @@ export interface CronProblem {
 
 let loaded: typeof CronExpressionParser | undefined;
 
-/** Loaded when a line is read, which few commands have to: it takes longer than most of them do in all. */
+/** Loaded when a line is parsed, which few commands do: that takes 20 ms. */
 function parser(): typeof CronExpressionParser {
   loaded ??= (requireLater('cron-parser') as typeof import('cron-parser')).CronExpressionParser;
   return loaded;
@@ -48,7 +48,7 @@ const refusedShorthands = new Map([
   ['@every', 'write `every` instead, as in every: "10m"'],
 ]);
 
-/** What one item of a field's list stands for. */
+/** The meaning of one item of a field's list. */
 interface Item {
   readonly values: readonly number[];
   readonly last: boolean;
@@ -114,8 +114,8 @@ const eachDay: DayRule = {
 };
 
 /**
- * Reads a time of day, `03:00` or `3:00`, 24 hours: the same beats as the cron line `0 3 * * *`, without the library for
- * those, which would be most of what it takes to read a small configuration anew.
+ * Reads a time of day, `03:00` or `3:00`, 24 hours: the same beats as the cron line `0 3 * * *`, without loading the
+ * library for those.
  */
 export function parseDaily(text: string): CalendarLine | CronProblem {
   const [, hour, minute] = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text.trim()) ?? [];

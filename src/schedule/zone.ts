@@ -39,7 +39,7 @@ interface Zone {
 
 const zones = new Map<string, Zone>();
 
-/** Whether the name is one of UTC: its wall clock is known without asking anybody. */
+/** Whether the name is one of UTC, whose wall clock is known without Intl. */
 export function isUtc(timezone: string): boolean {
   return namesOfUtc.has(timezone);
 }
@@ -128,7 +128,7 @@ export function adoptSegments(timezone: string, segments: readonly Segment[]): v
   let readOffset: ReadOffset | undefined;
   zones.set(timezone, {
     readOffset(instant) {
-      readOffset ??= asker(timezone);
+      readOffset ??= createReader(timezone);
       return readOffset(instant);
     },
     blocks: new Map(),
@@ -139,16 +139,16 @@ export function adoptSegments(timezone: string, segments: readonly Segment[]): v
 function zoneOf(timezone: string): Zone {
   let zone = zones.get(timezone);
   if (zone === undefined) {
-    zone = { readOffset: asker(timezone), blocks: new Map(), adopted: [] };
+    zone = { readOffset: createReader(timezone), blocks: new Map(), adopted: [] };
     zones.set(timezone, zone);
   }
   return zone;
 }
 
 /** Asks Intl. */
-function asker(timezone: string): ReadOffset {
+function createReader(timezone: string): ReadOffset {
   const formatter = new Intl.DateTimeFormat('en-US', { timeZone: timezone, timeZoneName: 'longOffset' });
-  return (instant) => writtenOffset(formatter, instant);
+  return (instant) => parseOffset(formatter, instant);
 }
 
 function surveyBlock(readOffset: ReadOffset, blockStart: number): readonly Segment[] {
@@ -181,8 +181,8 @@ function findChange(readOffset: ReadOffset, low: number, high: number, offset: n
   return after;
 }
 
-/** In ms. Offsets of seconds exist: Monrovia kept -00:44:30 until 1972. */
-function writtenOffset(formatter: Intl.DateTimeFormat, instant: number): number {
+/** In ms. Offsets of seconds exist: Monrovia had -00:44:30 until 1972. */
+function parseOffset(formatter: Intl.DateTimeFormat, instant: number): number {
   const text = formatter.format(Math.max(-lastInstant, Math.min(lastInstant, instant)));
   const found = /GMT(?:([+-])(\d+):(\d\d)(?::(\d\d))?)?$/.exec(text);
   if (found === null) throw new Error(`Intl wrote an offset that is not understood: ${text}`);

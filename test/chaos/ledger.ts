@@ -1,4 +1,4 @@
-import type { GroupInput } from '../../src/config/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/schema.ts';
 import type { RunRecord, State } from '../../src/state/schema.ts';
 
 /**

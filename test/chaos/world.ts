@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigInput } from '../../src/config/schema.ts';
+import type { ConfigInput } from '../../src/config/resolve/schema.ts';
 import type { PlanDocument } from '../../src/report/plan.ts';
 import type { State } from '../../src/state/schema.ts';
 import { stateSchema } from '../../src/state/sound.ts';

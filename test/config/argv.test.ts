@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { invokeFile, invokeShell, type Platform } from '../../src/config/argv.ts';
+import { invokeFile, invokeShell, type Platform } from '../../src/config/resolve/argv.ts';
 
 const linux: Platform = {
   platform: 'linux',

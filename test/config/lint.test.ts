@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Platform } from '../../src/config/argv.ts';
-import { findDaylightChanges } from '../../src/config/daylight.ts';
-import { type Lint, lintConfig, type ScriptFiles } from '../../src/config/lint.ts';
-import { resolveConfig } from '../../src/config/resolve.ts';
-import { readWritten } from '../../src/config/written.ts';
+import { findDaylightChanges } from '../../src/config/lint/daylight-saving.ts';
+import { lintConfig } from '../../src/config/lint/lint.ts';
+import type { Lint } from '../../src/config/lint/lint-codes.ts';
+import type { ScriptFiles } from '../../src/config/lint/script-files.ts';
+import { rawConfigOf } from '../../src/config/load/raw-config.ts';
+import type { Platform } from '../../src/config/resolve/argv.ts';
+import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { countBeats, nextBeat } from '../../src/schedule/beats.ts';
 import { parseCron } from '../../src/schedule/cron.ts';
 import { segmentAt } from '../../src/schedule/zone.ts';
@@ -24,7 +26,7 @@ const noFiles: ScriptFiles = { flawed: new Map(), unused: [] };
 function lint(input: object, files = noFiles): Lint[] {
   const result = resolveConfig(input, { workspace: '/w', file: '/w/tasks.config.ts' }, platform);
   if ('problems' in result) throw new Error(JSON.stringify(result.problems));
-  return lintConfig(result.config, { written: readWritten(input), now, files });
+  return lintConfig(result.config, { raw: rawConfigOf(input), now, files });
 }
 
 const lintGroups = (groups: object, more: object = {}): string[] =>

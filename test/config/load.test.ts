@@ -17,10 +17,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { writableByOthers } from '../../src/config/load/ownership.ts';
+import { describePlatform } from '../../src/config/load/platform.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { writableByOthers } from '../../src/config/ownership.ts';
 import { ConfigError } from '../../src/config/problems.ts';
-import { describePlatform } from '../../src/config/source.ts';
 
 const isRoot = process.getuid?.() === 0;
 let folder: string;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Platform } from '../../src/config/argv.ts';
 import type { Config } from '../../src/config/config.ts';
-import { resolveConfig } from '../../src/config/resolve.ts';
+import type { Platform } from '../../src/config/resolve/argv.ts';
+import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 
 const place = { workspace: '/w', file: '/w/tasks.config.ts' };
 const platform: Platform = {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findDuplicateKeys } from '../../src/config/json.ts';
-import { parseSize } from '../../src/config/size.ts';
-import { foldName, splitWords } from '../../src/config/words.ts';
+import { findDuplicateKeys } from '../../src/config/load/duplicate-keys.ts';
+import { parseSize } from '../../src/config/resolve/byte-size.ts';
+import { foldName, splitWords } from '../../src/config/resolve/split-words.ts';
 
 describe('splitWords', () => {
   it.each<[string, string[] | null]>([

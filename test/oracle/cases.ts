@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { GroupInput } from '../../src/config/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/schema.ts';
 import type { GroupState, State } from '../../src/state/schema.ts';
 import { zoneOf } from './calendar.ts';
 import { beatsOf, recordSchedule, type WrittenConfig } from './oracle.ts';

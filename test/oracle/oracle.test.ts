@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { resolveConfig } from '../../src/config/resolve.ts';
-import { describePlatform } from '../../src/config/source.ts';
+import { describePlatform } from '../../src/config/load/platform.ts';
+import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { documentPlan, type PlanDocument } from '../../src/report/plan.ts';
 import { stateSchema } from '../../src/state/sound.ts';

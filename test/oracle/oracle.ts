@@ -1,4 +1,4 @@
-import type { GroupInput } from '../../src/config/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/schema.ts';
 import type { GroupState, SeenSchedule, State } from '../../src/state/schema.ts';
 import { type Beats, calendarOf, spellLines } from './calendar.ts';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
-import { resolveConfig } from '../../src/config/resolve.ts';
-import { describePlatform } from '../../src/config/source.ts';
+import { describePlatform } from '../../src/config/load/platform.ts';
+import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { renderPlan, writePlan } from '../../src/report/plan.ts';
 import { emptyState, type State } from '../../src/state/schema.ts';

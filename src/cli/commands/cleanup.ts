@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { formatSize } from '../../config/size.ts';
+import { formatSize } from '../../config/resolve/byte-size.ts';
 import { countOf } from '../../report/words.ts';
 import { formatDuration } from '../../schedule/duration.ts';
 import { openStore, readState } from '../../state/store.ts';

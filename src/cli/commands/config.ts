@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { rawConfigOf } from '../../config/load/raw-config.ts';
 import { loadSource } from '../../config/load.ts';
-import { readWritten } from '../../config/written.ts';
 import { neutralise, redacted, redactText } from '../../log/text.ts';
 import { concealed, documentConfig, renderConfig } from '../../report/config.ts';
 import type { Context } from '../context.ts';
@@ -47,7 +47,7 @@ async function config(workspace: string, names: readonly string[], { json }: Con
   );
   const conceal = (text: string): string => redactText(text, secrets).replaceAll(redacted, concealed);
 
-  const document = documentConfig(resolved, readWritten(loaded.raw), groups, conceal);
+  const document = documentConfig(resolved, rawConfigOf(loaded.raw), groups, conceal);
   if (json) {
     printLine(JSON.stringify(document, null, 2));
     return 0;

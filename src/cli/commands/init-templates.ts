@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describePlatform } from '../../config/source.ts';
+import { describePlatform } from '../../config/load/platform.ts';
 
 /** A file of a new workspace, and what it is for. */
 export interface Template {

@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
-import { type Lint, lintConfig } from '../../config/lint.ts';
+import { lintConfig } from '../../config/lint/lint.ts';
+import type { Lint } from '../../config/lint/lint-codes.ts';
+import { findScriptFiles } from '../../config/lint/script-files.ts';
+import { rawConfigOf } from '../../config/load/raw-config.ts';
 import { loadSource } from '../../config/load.ts';
 import { ConfigError, type Problem } from '../../config/problems.ts';
-import { surveyScripts } from '../../config/survey.ts';
-import { readWritten } from '../../config/written.ts';
 import { neutralise } from '../../log/text.ts';
 import { wrapText } from '../../report/paragraph.ts';
 import { countOf } from '../../report/words.ts';
@@ -62,9 +63,9 @@ async function validate(workspace: string, { strict, json }: ValidateFlags): Pro
     return error.exitCode;
   }
   const { config } = loaded;
-  const written = readWritten(loaded.raw);
-  const files = surveyScripts(config, written, loaded.inputs);
-  const warnings = lintConfig(config, { written, now: Date.now(), files });
+  const raw = rawConfigOf(loaded.raw);
+  const files = findScriptFiles(config, raw, loaded.inputs);
+  const warnings = lintConfig(config, { raw, now: Date.now(), files });
   if (json) print([], warnings);
   else printLine(render(config, warnings));
   return strict && warnings.length > 0 ? 2 : 0;

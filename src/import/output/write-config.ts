@@ -1,5 +1,5 @@
 import { posix, win32 } from 'node:path';
-import { splitWords } from '../../config/words.ts';
+import { splitWords } from '../../config/resolve/split-words.ts';
 import { formatDuration } from '../../schedule/duration.ts';
 import { type Entry, nameOrigin, type ScriptDraft } from '../entry.ts';
 import type { ImportGroup, Member } from '../grouping/group-entries.ts';

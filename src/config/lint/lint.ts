@@ -1,78 +1,26 @@
-import { formatDuration } from '../schedule/duration.ts';
-import type { Config, Group } from './config.ts';
-import { lintLine } from './line.ts';
+import { formatDuration } from '../../schedule/duration.ts';
+import type { Config, Group } from '../config.ts';
+import { formatKey, type RawConfig } from '../load/raw-config.ts';
+import type { Lint, LintCode, Say } from './lint-codes.ts';
+import { lintLine } from './lint-cron.ts';
+import { lintDependencies } from './lint-dependencies.ts';
 import { formatPeriod, measure, type Rhythm } from './period.ts';
-import { lintDependencies } from './waiting.ts';
-import { formatKey, type Written } from './written.ts';
-
-/** What can be wrong with a configuration that is valid. The codes are stable: others may filter by them. */
-export type LintCode =
-  /** Daylight saving moves a beat to another time of day. */
-  | 'dst-moves-beat'
-  /** Daylight saving leaves a beat out. */
-  | 'dst-drops-beat'
-  /** Daylight saving has a beat twice. */
-  | 'dst-doubles-beat'
-  /** A step of a cron line that does not divide its cycle. */
-  | 'uneven-step'
-  /** A day of the month that some months lack. */
-  | 'month-lacks-day'
-  /** An interval that does not divide the day. */
-  | 'interval-drifts'
-  /** Several beats between two ticks. */
-  | 'faster-than-tick'
-  /** A dependency that has fewer beats than its dependent. */
-  | 'slower-dependency'
-  /** A dependency whose outcome is too old at some beats of its dependent. */
-  | 'within-too-short'
-  /** A dependency that runs only by hand. */
-  | 'manual-dependency'
-  /** A dependency that is switched off. */
-  | 'disabled-dependency'
-  /** `catchUp: 'none'` where a beat can never be too late. */
-  | 'catch-up-none-idle'
-  /** `catchUpWithin` beside `catchUp: 'none'`, which ignores it. */
-  | 'catch-up-within-ignored'
-  /** `catchUpWithin` that may pass between two ticks. */
-  | 'catch-up-within-too-short'
-  /** A retry whose time comes after the next beat. */
-  | 'retry-never-reached'
-  | 'script-missing'
-  | 'script-not-executable'
-  /** A file in the folder of scripts that no group runs. */
-  | 'script-unused';
-
-/** Something that works, but perhaps not as it was meant. */
-export interface Lint {
-  readonly code: LintCode;
-  /** Where: `groups.backup.daily`. */
-  readonly path: string;
-  /** One sentence: what happens, and what to do. */
-  readonly message: string;
-}
-
-/** What was seen of the files that a configuration names. */
-export interface ScriptFiles {
-  /** Those of `run` scripts that can't be run, by their absolute path; `shown` is the path for people. */
-  readonly flawed: ReadonlyMap<string, { readonly flaw: 'missing' | 'not-executable'; readonly shown: string }>;
-  /** Files beside them that nothing runs or mentions, relative to the folder of scripts. */
-  readonly unused: readonly string[];
-}
+import type { ScriptFiles } from './script-files.ts';
 
 export interface LintSetting {
-  readonly written: Written;
+  readonly raw: RawConfig;
   /** The instant from which the coming twelve months are looked at, ms. */
   readonly now: number;
   readonly files: ScriptFiles;
 }
 
-/** Seconds of a day that an interval may be, for it to have the same beats each day. */
+/** Intervals, in seconds, that have the same beats each day. */
 const divisorsOfDay = Array.from({ length: 86_400 }, (_, index) => index + 1).filter((length) => 86_400 % length === 0);
 const day = 86_400_000;
 
 /**
- * Looks through a checked configuration for what is valid but perhaps not meant, in the order of the configuration.
- * Nothing is said of groups that are disabled. Pure.
+ * Looks for likely mistakes in a checked configuration, in the order of the configuration; disabled groups are left out.
+ * Pure.
  */
 export function lintConfig(config: Config, setting: LintSetting): Lint[] {
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
@@ -81,7 +29,7 @@ export function lintConfig(config: Config, setting: LintSetting): Lint[] {
     .filter(({ enabled }) => enabled)
     .flatMap((group) => {
       const say = (code: LintCode, steps: readonly PropertyKey[], message: string): Lint => {
-        return { code, path: formatKey(setting.written, group.name, ...steps), message };
+        return { code, path: formatKey(setting.raw, group.name, ...steps), message };
       };
       const rhythm = rhythms.get(group.name) ?? null;
       return [
@@ -99,23 +47,14 @@ export function lintConfig(config: Config, setting: LintSetting): Lint[] {
   return [...lints, ...unused];
 }
 
-/** Makes a lint of a group. */
-export type Say = (code: LintCode, steps: readonly PropertyKey[], message: string) => Lint;
-
-function lintSchedule(
-  group: Group,
-  rhythm: Rhythm,
-  tickEvery: number,
-  { written, now }: LintSetting,
-  say: Say,
-): Lint[] {
+function lintSchedule(group: Group, rhythm: Rhythm, tickEvery: number, { raw, now }: LintSetting, say: Say): Lint[] {
   const { schedule } = group;
   if (schedule.kind === 'manual' || rhythm === null) return [];
   const lints: Lint[] = [];
-  const key = schedule.kind === 'interval' ? 'every' : keyOf(written, group.name);
+  const key = schedule.kind === 'interval' ? 'every' : keyOf(raw, group.name);
   if (schedule.kind === 'interval') lints.push(...lintInterval(schedule.every, say));
   else {
-    const isList = Array.isArray(written.at([...written.pathOf(group.name), key]));
+    const isList = Array.isArray(raw.at([...raw.pathOf(group.name), key]));
     for (const [index, line] of schedule.lines.entries()) {
       const steps = isList ? [key, index] : [key];
       lints.push(...lintLine(line, schedule.timezone, now, (code, message) => say(code, steps, message)));
@@ -127,14 +66,14 @@ function lintSchedule(
       group.catchUp === 'every'
         ? 'and runs one of them, so with catchUp "every" the group falls behind'
         : 'and runs the latest of them, so several become one run';
-    const mend = `let them lie at least ${formatDuration(tickEvery)} apart, or have the trigger come as often (and say so in tickEvery)`;
-    lints.push(say('faster-than-tick', [key], `${apart} ${effect}; ${mend}`));
+    const fix = `let them lie at least ${formatDuration(tickEvery)} apart, or have the trigger come as often (and say so in tickEvery)`;
+    lints.push(say('faster-than-tick', [key], `${apart} ${effect}; ${fix}`));
   }
   return lints;
 }
 
-function keyOf(written: Written, group: string): 'daily' | 'cron' {
-  return written.at([...written.pathOf(group), 'daily']) === undefined ? 'cron' : 'daily';
+function keyOf(raw: RawConfig, group: string): 'daily' | 'cron' {
+  return raw.at([...raw.pathOf(group), 'daily']) === undefined ? 'cron' : 'daily';
 }
 
 function lintInterval(every: number, say: Say): Lint[] {

@@ -1,9 +1,9 @@
-import { nextBeat } from '../schedule/beats.ts';
-import { formatDuration } from '../schedule/duration.ts';
-import type { Schedule } from '../schedule/schedule.ts';
+import { nextBeat } from '../../schedule/beats.ts';
+import { formatDuration } from '../../schedule/duration.ts';
+import type { Schedule } from '../../schedule/schedule.ts';
 
 const day = 86_400_000;
-/** So many beats of a calendar tell how far they lie apart: a year of daily ones would tell no more than these. */
+/** How many beats of a calendar are looked at: more would show nothing new about the distances between them. */
 export const sampled = 60;
 
 /** How far the beats of a group lie apart by the wall clock, ms; null for one that has none. */
@@ -17,7 +17,7 @@ export type Rhythm = { readonly mean: number; readonly least: number; readonly m
 export function measure(schedule: Schedule, now: number): Rhythm {
   if (schedule.kind === 'manual') return null;
   if (schedule.kind === 'interval') return { mean: schedule.every, least: schedule.every, most: schedule.every };
-  // In UTC, for two days of the year that are longer or shorter say nothing about a schedule.
+  // In UTC, because the two days of the year that are longer or shorter say nothing about a schedule.
   const nominal = { ...schedule, timezone: 'UTC' };
   const beats: number[] = [];
   for (let beat = nextBeat(nominal, now); beat !== null && beats.length <= sampled; beat = nextBeat(nominal, beat)) {

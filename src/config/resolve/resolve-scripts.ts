@@ -1,5 +1,7 @@
 import type * as z from 'zod';
-import { parseDuration } from '../schedule/duration.ts';
+import { parseDuration } from '../../schedule/duration.ts';
+import type { Script } from '../config.ts';
+import { describeValue, formatPath, joinWords, type Path, type Report } from '../problems.ts';
 import {
   type Interpreters,
   type Invocation,
@@ -9,12 +11,10 @@ import {
   type Platform,
   pathRulesOf,
 } from './argv.ts';
-import type { Script } from './config.ts';
 import { salvage } from './issues.ts';
-import { describeValue, formatPath, joinWords, type Path, type Report } from './problems.ts';
 import { scriptForms } from './rules.ts';
 import { scriptObject } from './schema.ts';
-import { foldName, splitWords } from './words.ts';
+import { foldName, splitWords } from './split-words.ts';
 
 /** What a script takes from the configuration around it. */
 export interface ScriptSetting {
@@ -73,14 +73,14 @@ function draftScript(input: unknown, path: Path, setting: ScriptSetting, report:
   }
 
   const script = salvage(scriptObject, input, path, report);
-  // Asked of what was written, so that a form with a problem of its own still counts as the form that was chosen.
-  const written = forms.filter(
+  // Asked of the input, so that a form with a problem of its own still counts as the form that was chosen.
+  const chosen = forms.filter(
     (form) => (input as Record<string, unknown>)[form] !== undefined && Object.hasOwn(input, form),
   );
-  if (written.length === 0) return refuse('it says nothing to run; give it one of run, command and shell');
-  if (written.length > 1)
-    return refuse(`it has ${joinWords(written, 'and')}; a script has exactly one of ${joinWords(forms, 'and')}`);
-  if (script.args && written[0] === 'shell')
+  if (chosen.length === 0) return refuse('it says nothing to run; give it one of run, command and shell');
+  if (chosen.length > 1)
+    return refuse(`it has ${joinWords(chosen, 'and')}; a script has exactly one of ${joinWords(forms, 'and')}`);
+  if (script.args && chosen[0] === 'shell')
     return refuse('arguments go with run or command; write them into the line', 'args');
 
   const args = script.args ?? [];

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
-import { buildGraph } from '../../src/config/graph.ts';
+import { buildGraph } from '../../src/config/group-graph.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { countTransitiveDependents } from '../../src/plan/order.ts';
+import { countTransitiveDependents } from '../../src/plan/execution-order.ts';
 import { at, makeConfig, makeGroup, makeState, on, ran } from '../builders.ts';
 
 function order(...groups: Group[]): string {

@@ -1,7 +1,7 @@
 /**
- * Splits a script's short form into its file and arguments. Blanks separate; single and double quotes hold blanks
- * together and may stand anywhere in a word; there is nothing else: no variables, no wildcards, and a backslash is just
- * a backslash, for Windows paths are full of them. Null where a quote is not closed.
+ * Splits a script's short form into its file and arguments. Blanks separate; single and double quotes protect
+ * blanks and may occur anywhere in a word; there is nothing else: no variables, no wildcards, and a backslash is just a
+ * backslash, because Windows paths are full of them. Null if a quote is not closed.
  */
 export function splitWords(text: string): string[] | null {
   const words: string[] = [];
@@ -20,8 +20,8 @@ export function splitWords(text: string): string[] | null {
 }
 
 /**
- * What two names have in common where they can't stand side by side as file names: some file systems ignore case or
- * Unicode composition, Windows ignores dots and blanks at the end, and what no file name can hold becomes `_`.
+ * Folds a name so that two names are equal if they could mean the same file: some file systems ignore case or Unicode
+ * composition, Windows ignores trailing dots and blanks, and characters that no file name can hold become `_`.
  */
 export function foldName(name: string): string {
   return name

@@ -1,4 +1,4 @@
-import { parseDuration } from '../schedule/duration.ts';
+import { parseDuration } from '../../schedule/duration.ts';
 
 /** Rules for single texts and numbers of a configuration; schema.ts has the sentences about them. */
 

@@ -1,5 +1,5 @@
 import { type Config, type Group, priorities } from '../config/config.ts';
-import { buildGraph, type GroupGraph } from '../config/graph.ts';
+import { buildGraph, type GroupGraph } from '../config/group-graph.ts';
 
 /**
  * The order in which the groups of a tick run: topological; among those that are ready the higher priority first, then

@@ -1,6 +1,6 @@
-import type { CalendarLine } from '../schedule/schedule.ts';
-import { findWallFrom } from '../schedule/wall.ts';
-import { segmentAt } from '../schedule/zone.ts';
+import type { CalendarLine } from '../../schedule/schedule.ts';
+import { findWallFrom } from '../../schedule/wall.ts';
+import { segmentAt } from '../../schedule/zone.ts';
 
 const day = 86_400_000;
 const minute = 60_000;

@@ -1,10 +1,10 @@
-import type { Group } from './config.ts';
-import { buildGraph } from './graph.ts';
-import { describeValue, formatPath, type Path, type Report, suggest } from './problems.ts';
+import type { Group } from '../config.ts';
+import { buildGraph } from '../group-graph.ts';
+import { describeValue, formatPath, type Path, type Report, suggest } from '../problems.ts';
 import { isName, nameRule } from './rules.ts';
-import { foldName } from './words.ts';
+import { foldName } from './split-words.ts';
 
-/** A name that a group goes by, and the place where that group stands. */
+/** The name of a group, and the path of that group. */
 export interface Named {
   readonly name: string;
   readonly path: Path;
@@ -13,7 +13,7 @@ export interface Named {
 /** A reference to a group: its name, and the path of that name. */
 export type Reference = readonly [name: string, path: Path];
 
-/** Every name of a group: well formed, there once, and not to be taken for another as a file name. */
+/** Checks that every group's name is well formed, unique, and distinct from the others as a file name. */
 export function checkNames(entries: readonly Named[], report: Report): void {
   const seen = new Map<string, string>();
   for (const { name, path } of entries) {
@@ -32,7 +32,7 @@ export function checkNames(entries: readonly Named[], report: Report): void {
   }
 }
 
-/** Lanes have files as well: their names must differ in more than case. */
+/** Checks that the names of lanes, which have files as well, differ in more than case. */
 export function checkLaneNames(
   groups: readonly { readonly lane: string }[],
   entries: readonly Named[],
@@ -53,8 +53,8 @@ export function checkLaneNames(
 }
 
 /**
- * Every name in `dependsOn` and `after`: known, another group's, and in no cycle; in `dependsOn` there once, for two of
- * them might ask for different things. What `after` says twice, or once more, does no harm.
+ * Checks that every name in `dependsOn` and `after` is that of another group, and that they form no cycle. In `dependsOn`
+ * a name may occur once, because two dependencies might ask for different things; in `after` repeating one is harmless.
  */
 export function checkReferences(
   groups: readonly Group[],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { findDuplicateKeys } from '../../src/config/json.ts';
+import { findDuplicateKeys } from '../../src/config/load/duplicate-keys.ts';
 
 it('locates a duplicate key by line and column', () => {
   const text = '{"a": 1,\n "b": {"a": 2, "c:": "a"}, "\\u0061": 3,\n\n  "b": [{"b": 1}]}';

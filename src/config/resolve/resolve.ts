@@ -1,14 +1,14 @@
 import type * as z from 'zod';
-import { parseDuration } from '../schedule/duration.ts';
+import { parseDuration } from '../../schedule/duration.ts';
+import { type Config, type Dependency, type Group, mainLane } from '../config.ts';
+import { describeValue, formatPath, type Path, type Problem, type Report } from '../problems.ts';
 import { type Interpreters, type Platform, pathRulesOf } from './argv.ts';
-import { type Config, type Dependency, type Group, mainLane } from './config.ts';
+import { parseSize } from './byte-size.ts';
+import { checkLaneNames, checkNames, checkReferences, type Reference } from './check-names.ts';
 import { salvage } from './issues.ts';
-import { checkLaneNames, checkNames, checkReferences, type Reference } from './names.ts';
-import { describeValue, formatPath, type Path, type Problem, type Report } from './problems.ts';
 import { resolveSchedule } from './resolve-schedule.ts';
+import { resolveScripts, type ScriptSetting } from './resolve-scripts.ts';
 import { configFrame, groupFrame } from './schema.ts';
-import { resolveScripts, type ScriptSetting } from './script.ts';
-import { parseSize } from './size.ts';
 
 const second = 1_000;
 const day = 86_400_000;

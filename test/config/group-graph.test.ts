@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildGraph, type GroupGraph } from '../../src/config/graph.ts';
+import { buildGraph, type GroupGraph } from '../../src/config/group-graph.ts';
 import { on } from '../builders.ts';
 
 /** `a: b c, b: c` → the graph in which a depends on b and comes after c, and b depends on c. */

@@ -1,7 +1,7 @@
-import { latestBeat, nextBeat } from '../schedule/beats.ts';
-import { formatDuration } from '../schedule/duration.ts';
-import type { Dependency, Group } from './config.ts';
-import type { Lint, Say } from './lint.ts';
+import { latestBeat, nextBeat } from '../../schedule/beats.ts';
+import { formatDuration } from '../../schedule/duration.ts';
+import type { Dependency, Group } from '../config.ts';
+import type { Lint, Say } from './lint-codes.ts';
 import { formatPeriod, type Rhythm, sampled } from './period.ts';
 
 /**

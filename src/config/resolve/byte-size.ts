@@ -1,7 +1,7 @@
 const factors = { '': 1, K: 1_024, M: 1_024 ** 2, G: 1_024 ** 3 } as const;
 
 /**
- * Reads a size such as `5MB` and returns it in bytes, rounded down; null where the text is none or the size is not at
+ * Reads a size such as `5MB` and returns it in bytes, rounded down; null if the text is not a size of at
  * least one byte. Units are powers of 1024, as logrotate and journald count them; `5M`, `5MB` and `5MiB` are the same.
  */
 export function parseSize(text: string): number | null {

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { describeValue, formatPath, joinWords, type Path, type Report, suggest } from './problems.ts';
+import { describeValue, formatPath, joinWords, type Path, type Report, suggest } from '../problems.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -17,12 +17,12 @@ export function salvage<Schema extends z.ZodObject>(
   const result = schema.safeParse(value);
   if (result.success) return result.data as Partial<z.infer<Schema>>;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    for (const issue of result.error.issues) tell(issue, value, path, report);
+    for (const issue of result.error.issues) reportIssue(issue, value, path, report);
     return {};
   }
   const valid = new Map<string, unknown>(Object.entries(value));
   for (const issue of result.error.issues) {
-    tell(issue, value, path, report);
+    reportIssue(issue, value, path, report);
     if (issue.code === 'unrecognized_keys' && issue.path.length === 0) {
       for (const key of issue.keys) valid.delete(key);
       continue;
@@ -37,23 +37,23 @@ export function salvage<Schema extends z.ZodObject>(
   return Object.fromEntries(read) as Partial<z.infer<Schema>>;
 }
 
-/** Turns an issue of zod's into sentences of ours. `value` is what was checked, `path` where it stands. */
-function tell(issue: Issue, value: unknown, path: Path, report: Report): void {
-  const place = [...path, ...issue.path];
+/** Words an issue of zod's. `value` is what was checked, `path` where it is in the configuration. */
+function reportIssue(issue: Issue, value: unknown, path: Path, report: Report): void {
+  const at = [...path, ...issue.path];
   const found = findAt(value, issue.path);
-  const say = (message: string, where: Path = place): void => report({ path: formatPath(where), message });
+  const say = (message: string, where: Path = at): void => report({ path: formatPath(where), message });
   switch (issue.code) {
     case 'unrecognized_keys': {
       const known = issue.message.split(' ');
       for (const key of issue.keys) {
         const hint = suggest(key, known) || `; known here: ${known.join(', ')}`;
-        say(`unknown key${hint}`, [...place, key]);
+        say(`unknown key${hint}`, [...at, key]);
       }
       return;
     }
     case 'invalid_union': {
       const branch = pickBranch(issue.errors);
-      if (branch) for (const inner of branch) tell(inner, found, place, report);
+      if (branch) for (const inner of branch) reportIssue(inner, found, at, report);
       else say(`expected ${issue.message}, found ${describeValue(found)}`);
       return;
     }

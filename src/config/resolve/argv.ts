@@ -1,6 +1,6 @@
 import { posix, win32 } from 'node:path';
 
-/** What the machine is like, as values, so that a configuration can be resolved for any. */
+/** Describes a machine, as values, so that a configuration can be resolved for any. */
 export interface Platform {
   readonly platform: NodeJS.Platform;
   /** The Node that runs `.js` scripts. */
@@ -11,7 +11,7 @@ export interface Platform {
   readonly systemTimezone: string;
   /** Windows: the command interpreter, `cmd.exe`. */
   readonly comSpec: string;
-  /** The first line of a file, or null where there is none to be read. Only `.sh` files are asked for. */
+  /** The first line of a file, null if it can't be read. Used for `.sh` files only. */
   readonly readFirstLine: (file: string) => string | null;
 }
 
@@ -33,8 +33,8 @@ export function pathRulesOf(platform: Platform): typeof posix {
 
 /**
  * How a file is run: by the configuration's interpreter for its extension, else by the usual one, else directly.
- * `file` is absolute. On POSIX a `.sh` file runs by the program that its `#!` line names, since files of that extension
- * are written for sh as well as for bash, and the wrong one fails late or not at all; without such a line by `sh`, as
+ * `file` is absolute. On POSIX a `.sh` file runs by the program that its `#!` line names, since that extension is
+ * used for sh as well as for bash, and the wrong one fails late or not at all; without such a line by `sh`, as
  * POSIX has it. Unlike with a direct start, no file needs to be executable.
  */
 export function invokeFile(
@@ -56,8 +56,8 @@ export function invokeFile(
     case '.ts':
     case '.mts':
     case '.cts':
-      // tsx trusts its cache of compiled code in the shared temporary folder, whoever made that folder: anybody on the
-      // machine could make it first and plant code. Without the cache a start takes some 70 ms longer.
+      // tsx trusts its cache of compiled code in the shared temporary folder, whoever created that folder: any user of
+      // the machine could create it first and plant code. Without the cache a start takes some 70 ms longer.
       return { ...run(platform.execPath, '--import', platform.tsxLoader), env: { TSX_DISABLE_CACHE: '1' } };
     case '.py':
       return run(windows ? 'python' : 'python3');

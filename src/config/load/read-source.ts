@@ -1,21 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { SourceMap } from 'node:module';
 import { basename, dirname, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { requireLater } from '../require.ts';
-import { isTimeZone } from '../schedule/zone.ts';
-import type { Platform } from './argv.ts';
-import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from './bundle.ts';
+import { asksNothing, type Bundle, bundleConfig, findJsonProblems, hash } from '../bundle.ts';
+import type { Config } from '../config.ts';
+import { ConfigError } from '../problems.ts';
+import type { Platform } from '../resolve/argv.ts';
+import { resolveConfig } from '../resolve/resolve.ts';
 import type { CachedConfig } from './cache.ts';
-import type { Config } from './config.ts';
-import { findDuplicateKeys } from './json.ts';
+import { findDuplicateKeys } from './duplicate-keys.ts';
+import { evaluate } from './evaluate.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
-import { ConfigError } from './problems.ts';
-import { resolveConfig } from './resolve.ts';
-import { readFirstLine } from './shebang.ts';
-
-/** In ms. Without a limit, a configuration that waits for something that never comes would end the tick silently. */
-const patience = 30_000;
+import { describePlatform } from './platform.ts';
 
 /** A configuration that was read from its sources. */
 export interface SourceConfig {
@@ -69,7 +63,7 @@ export async function readSource(file: string, cached: Bundle | null): Promise<S
   };
 }
 
-/** For root a file that somebody else may write is somebody else's program. */
+/** A file that other users may write is their program, and root must not run it. */
 function refuseForeign(files: readonly string[], folder: string): void {
   if (!isRoot()) return;
   const foreign = files.filter(writableByOthers);
@@ -144,77 +138,4 @@ function readConfig(file: string): string {
     const message = `it can't be read (${(cause as Error).message}); give its owner the right to read it`;
     throw new ConfigError(basename(file), [{ path: '', message }], { cause });
   }
-}
-
-/** Counts evaluations: Node evaluates each address once, and the same sources may yield another value later. */
-let evaluations = 0;
-
-/** Runs a bundle and returns what it exports: a configuration, a promise of one, or a function that returns either. */
-async function evaluate(bundle: Bundle, file: string): Promise<unknown> {
-  const name = `rhythm-config-${++evaluations}`;
-  // From its text rather than from a file: so nothing has to be written, and what was checked is what is run.
-  const code = Buffer.from(`${bundle.code}\n//# sourceURL=${name}\n`).toString('base64');
-  const refusal = (message: string): ConfigError => new ConfigError(basename(file), [{ path: '', message }]);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `it was not ready after ${patience / 1_000} s; let it wait for nothing`;
-    timer = setTimeout(() => reject(refusal(message)), patience);
-  });
-  const work = async (): Promise<unknown> => {
-    const module = await import(`data:text/javascript;base64,${code}#${name}`);
-    const { written } = module as { written: Record<string, unknown> };
-    if (!('default' in written)) throw refusal('it exports no configuration; write export default defineConfig({ … })');
-    return typeof written.default === 'function' ? await written.default() : await written.default;
-  };
-  try {
-    return await Promise.race([work(), late]);
-  } catch (thrown) {
-    throw thrown instanceof ConfigError ? thrown : explainThrown(thrown, name, bundle, file);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Tells what a configuration threw, and where: the lines of the bundle mean nothing to anybody. */
-function explainThrown(thrown: unknown, name: string, bundle: Bundle, file: string): ConfigError {
-  const map = new SourceMap(JSON.parse(bundle.map));
-  const folder = dirname(file);
-  let place: string | null = null;
-  // A stack names the bundle, or its address, which is all of its text; an error of linking gives no column.
-  const address = 'data:text/javascript;base64,[\\w+/=]+#';
-  const position = new RegExp(`(?:${address})?${name}:(\\d+)(?::(\\d+))?`, 'g');
-  const clean = (text: string): string =>
-    text
-      .replace(position, (frame, line: string, column = '1') => {
-        const entry = map.findEntry(Number(line) - 1, Number(column) - 1);
-        if (!('originalSource' in entry)) return frame;
-        const origin = `${entry.originalLine + 1}:${entry.originalColumn + 1}`;
-        place ??= `${relative(folder, entry.originalSource)}:${origin}`;
-        return `${entry.originalSource}:${origin}`;
-      })
-      .replace(new RegExp(`${address}${name}`, 'g'), file);
-  if (thrown instanceof Error) {
-    thrown.stack = clean(thrown.stack ?? '');
-    thrown.message = clean(thrown.message);
-  }
-  const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : clean(String(thrown));
-  const message = `it failed while it was read: ${what.replace(/\s*\n\s*/g, ' ')}`;
-  return new ConfigError(basename(file), [{ path: place ?? '', message }], { cause: thrown });
-}
-
-/** Describes this machine. */
-export function describePlatform(): Platform {
-  return {
-    platform: process.platform,
-    execPath: process.execPath,
-    get tsxLoader() {
-      return pathToFileURL(requireLater.resolve('tsx')).href;
-    },
-    get systemTimezone() {
-      const name = new Intl.DateTimeFormat().resolvedOptions().timeZone;
-      return name && isTimeZone(name) ? name : 'UTC';
-    },
-    comSpec: process.env.ComSpec ?? 'cmd.exe',
-    readFirstLine,
-  };
 }

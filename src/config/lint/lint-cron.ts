@@ -1,7 +1,7 @@
-import type { CalendarLine } from '../schedule/schedule.ts';
-import { type DaylightChange, findDaylightChanges } from './daylight.ts';
-import type { LintCode } from './lint.ts';
-import { joinWords } from './problems.ts';
+import type { CalendarLine } from '../../schedule/schedule.ts';
+import { joinWords } from '../problems.ts';
+import { type DaylightChange, findDaylightChanges } from './daylight-saving.ts';
+import type { LintCode } from './lint-codes.ts';
 
 const year = 365 * 86_400_000;
 
@@ -15,27 +15,27 @@ const cycles = [
 ] as const;
 const dayOfMonth = 2;
 
-type Tell<Result> = (code: LintCode, message: string) => Result;
+type Add<Result> = (code: LintCode, message: string) => Result;
 
 /**
  * What is odd about one line of a calendar: steps that start again before their time, days that months lack, and what
  * daylight saving does to its beats in the twelve months after `now` (ms).
  */
-export function lintLine<Result>(line: CalendarLine, timezone: string, now: number, tell: Tell<Result>): Result[] {
+export function lintLine<Result>(line: CalendarLine, timezone: string, now: number, add: Add<Result>): Result[] {
   return [
-    ...lintSteps(line, tell),
-    ...lintDays(line, tell),
-    ...lintDaylight(timezone, findDaylightChanges(line, timezone, now, now + year), tell),
+    ...lintSteps(line, add),
+    ...lintDays(line, add),
+    ...lintDaylight(timezone, findDaylightChanges(line, timezone, now, now + year), add),
   ];
 }
 
-/** The fields as written; none for a time of day and for `@daily` and its like, which have no step and no 31st. */
+/** The fields of a line; empty for a time of day and for `@daily` and its like, which have no step and no 31st. */
 function fieldsOf({ text }: CalendarLine): readonly string[] {
   const fields = text.split(' ');
   return fields.length === cycles.length ? fields : [];
 }
 
-function lintSteps<Result>(line: CalendarLine, tell: Tell<Result>): Result[] {
+function lintSteps<Result>(line: CalendarLine, add: Add<Result>): Result[] {
   return fieldsOf(line).flatMap((field, index) => {
     const cycle = cycles[index];
     if (cycle === undefined) return [];
@@ -44,7 +44,7 @@ function lintSteps<Result>(line: CalendarLine, tell: Tell<Result>): Result[] {
       if (step === null) return [];
       // No length of a month suits a step: the next month starts again at its own first day.
       const isEven = index === dayOfMonth ? step === 1 : cycle.length % step === 0;
-      return isEven ? [] : [tell('uneven-step', describeStep(item, step, cycle))];
+      return isEven ? [] : [add('uneven-step', describeStep(item, step, cycle))];
     });
   });
 }
@@ -53,7 +53,7 @@ function lintSteps<Result>(line: CalendarLine, tell: Tell<Result>): Result[] {
 function readFullStep(item: string, first: number, length: number): number | null {
   const [, from, to, step] = /^(?:[*?]|(\d+)(?:-(\d+))?)\/(\d+)$/.exec(item) ?? [];
   if (step === undefined) return null;
-  // A range that somebody chose ends where it ends; one over the whole cycle is the same as a star.
+  // A range that the user chose ends where it ends; one over the whole cycle is the same as a star.
   if (to !== undefined && (Number(from) > first || Number(to) < first + length - 1)) return null;
   return Number(step);
 }
@@ -72,17 +72,17 @@ function describeStep(item: string, step: number, cycle: (typeof cycles)[number]
   const rest = name === 'day-of-month' ? 'fewer' : `${length - last + start}`;
   const divisors = Array.from({ length: length - 1 }, (_, index) => index + 1).filter((value) => length % value === 0);
   const near = [divisors.findLast((value) => value < step), divisors.find((value) => value > step)];
-  const mend =
+  const fix =
     name === 'day-of-month'
       ? 'name the days, or write every for an even distance'
       : `take a step that divides ${length} (${near.filter((value) => value !== undefined).join(' or ')}), or write every for an even distance`;
-  return `${item} in the ${name} field means ${shown} and starts again with each ${restart}, so ${step} ${unit} are followed by ${rest}; ${mend}`;
+  return `${item} in the ${name} field means ${shown} and starts again with each ${restart}, so ${step} ${unit} are followed by ${rest}; ${fix}`;
 }
 
 const monthLengths = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 const monthNames = 'January February March April May June July August September October November December'.split(' ');
 
-function lintDays<Result>(line: CalendarLine, tell: Tell<Result>): Result[] {
+function lintDays<Result>(line: CalendarLine, add: Add<Result>): Result[] {
   const field = fieldsOf(line)[dayOfMonth] ?? '*';
   // A range up to the 31st means the rest of the month, and steps are another matter; `L` beside it covers every month.
   const days = field
@@ -99,7 +99,7 @@ function lintDays<Result>(line: CalendarLine, tell: Tell<Result>): Result[] {
     ? 'February has only in leap years'
     : `${joinWords(names, 'and')} ${names.length === 1 ? 'lacks' : 'lack'}`;
   const message = `the day-of-month field asks for the ${latest}${latest === 31 ? 'st' : 'th'}, which ${which}: there is no beat then; write L for the last day of the month, or a day up to 28`;
-  return [tell('month-lacks-day', message)];
+  return [add('month-lacks-day', message)];
 }
 
 /** What becomes of the beats, before and after they are named, and what to do. */
@@ -117,17 +117,17 @@ const effects = {
   },
 } as const;
 
-function lintDaylight<Result>(timezone: string, changes: readonly DaylightChange[], tell: Tell<Result>): Result[] {
+function lintDaylight<Result>(timezone: string, changes: readonly DaylightChange[], add: Add<Result>): Result[] {
   const kinds = ['moves', 'drops', 'doubles'] as const;
   const found = kinds.map((kind) => ({
     kind,
-    told: changes.filter(({ effect }) => effect === kind).map(describeChange),
+    times: changes.filter(({ effect }) => effect === kind).map(describeChange),
   }));
   return found
-    .filter(({ told }) => told.length > 0)
-    .map(({ kind, told }) => {
+    .filter(({ times }) => times.length > 0)
+    .map(({ kind, times }) => {
       const { code, verb, end } = effects[kind];
-      return tell(code, `daylight saving in ${timezone} ${verb} ${joinWords(told, 'and')}${end}`);
+      return add(code, `daylight saving in ${timezone} ${verb} ${joinWords(times, 'and')}${end}`);
     });
 }
 

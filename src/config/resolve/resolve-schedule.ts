@@ -1,7 +1,7 @@
-import { parseCron, parseDaily } from '../schedule/cron.ts';
-import { parseDuration } from '../schedule/duration.ts';
-import type { CalendarLine, Schedule } from '../schedule/schedule.ts';
-import { formatPath, joinWords, type Path, type Report } from './problems.ts';
+import { parseCron, parseDaily } from '../../schedule/cron.ts';
+import { parseDuration } from '../../schedule/duration.ts';
+import type { CalendarLine, Schedule } from '../../schedule/schedule.ts';
+import { formatPath, joinWords, type Path, type Report } from '../problems.ts';
 
 const day = 86_400_000;
 const kinds = ['every', 'daily', 'cron', 'manual'] as const;

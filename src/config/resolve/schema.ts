@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { parseCron, parseDaily } from '../schedule/cron.ts';
-import { isTimeZone } from '../schedule/zone.ts';
-import { priorities } from './config.ts';
+import { parseCron, parseDaily } from '../../schedule/cron.ts';
+import { isTimeZone } from '../../schedule/zone.ts';
+import { priorities } from '../config.ts';
+import { parseSize } from './byte-size.ts';
 import {
   isArgument,
   isDuration,
@@ -14,11 +15,10 @@ import {
   nameRule,
   scriptForms,
 } from './rules.ts';
-import { parseSize } from './size.ts';
 
 /**
  * What a user may write. The `error` of each piece is not a sentence but the answer to "what is allowed here?": the
- * sentences are put together in issues.ts. Nothing is transformed here, so what is valid is also what was written.
+ * sentences are put together in issues.ts. Nothing is transformed here: valid values stay as the user wrote them.
  */
 
 const duration = (least = 0, most = Number.MAX_SAFE_INTEGER) =>
@@ -51,7 +51,7 @@ const zone = z.stringFormat('timezone', isTimeZone, {
 });
 
 const laneName = z.stringFormat('name', isName, { error: `a name: ${nameRule}` });
-/** Any text, for whether a group is called so is seen when all of them are known. */
+/** Any text: whether there is such a group is checked when all of them are known. */
 const groupName = z.string({ error: 'the name of a group' });
 
 const variableName = z.stringFormat('variable', isVariable, { error: 'the name of an environment variable' });
@@ -70,7 +70,7 @@ const calendar = (read: (line: string) => object | { problem: string }, allowed:
 
 const list = <Item extends z.ZodType>(item: Item, allowed: string) => z.array(item, { error: allowed });
 
-/** Unknown keys are problems: their issue carries the known ones, for the sentence to name. */
+/** Unknown keys are problems: their issue carries the known ones, which the message lists. */
 const strict = <Shape extends z.ZodRawShape>(shape: Shape, allowed: string) =>
   z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : allowed),

@@ -1,22 +1,29 @@
 import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import type { Config } from './config.ts';
-import type { ScriptFiles } from './lint.ts';
-import type { Written } from './written.ts';
+import type { Config } from '../config.ts';
+import type { RawConfig } from '../load/raw-config.ts';
+
+/** What was found out about the files that a configuration names, and those beside them. */
+export interface ScriptFiles {
+  /** Those of `run` scripts that can't be run, by their absolute path; `shown` is the path for people. */
+  readonly flawed: ReadonlyMap<string, { readonly flaw: 'missing' | 'not-executable'; readonly shown: string }>;
+  /** Files beside them that nothing runs or mentions, relative to the folder of scripts. */
+  readonly unused: readonly string[];
+}
 
 const extensions = '.ts .mts .cts .js .mjs .cjs .py .ps1 .sh .rb .pl .bat .cmd'.split(' ');
-/** Types, tests and the like lie beside scripts and are none. */
+/** Types, tests and the like lie beside scripts. */
 const noScript = /^[._]|\.d\.[cm]?ts$|\.(test|spec)\./;
-/** What is longer, in bytes, is not looked through for the names of others. */
+/** In bytes; longer files are not searched for the names of others. */
 const longest = 1 << 20;
 
 /**
- * Looks at the files that a configuration runs, and at those beside them that it does not. Reads only; what can't be
- * read counts as missing, or as naming nobody.
+ * Looks at the files that a configuration runs, and at those beside them that it does not. Reads only; a file that can't be
+ * read counts as missing, or as naming no other.
  *
  * @param inputs the files that the configuration was read from, absolute: they are no scripts
  */
-export function surveyScripts(config: Config, written: Written, inputs: readonly string[]): ScriptFiles {
+export function findScriptFiles(config: Config, raw: RawConfig, inputs: readonly string[]): ScriptFiles {
   const scripts = config.groups.flatMap((group) => group.scripts);
   const used = new Set(scripts.flatMap(({ file }) => file ?? []));
   const flawed: [string, { flaw: 'missing' | 'not-executable'; shown: string }][] = [...used].flatMap((file) => {
@@ -24,7 +31,7 @@ export function surveyScripts(config: Config, written: Written, inputs: readonly
     return flaw === null ? [] : [[file, { flaw, shown: shownAs(file, config.workspace) }]];
   });
 
-  const interpreters = written.at(['interpreters']) ?? {};
+  const interpreters = raw.at(['interpreters']) ?? {};
   const known = new Set([...extensions, ...Object.keys(interpreters).map((key) => `.${key.replace(/^\./, '')}`)]);
   const folders = new Set([config.scriptsDir, ...[...used].map(dirname).filter((folder) => isInside(folder, config))]);
   const files = [...folders].flatMap(listFiles);
