@@ -13,7 +13,7 @@ export interface GroupGraph {
   /** The successors that depend on the group: those over `dependsOn`. */
   readonly dependents: (name: string) => readonly string[];
   /** Every group after its predecessors; groups on a cycle, or behind one, are missing. */
-  readonly sort: () => string[];
+  readonly sorted: readonly string[];
   /** At most 100 cycles, which share no edge, see {@link findCycles}. */
   readonly findCycles: () => string[][];
 }
@@ -21,7 +21,7 @@ export interface GroupGraph {
 type Linked = Pick<Group, 'name' | 'dependsOn' | 'after'>;
 type Edges = Graph<string, string, EdgeKind>;
 
-/** A forecast plans hundreds of ticks of one configuration. */
+/** A forecast plans thousands of ticks with one configuration. */
 const graphs = new WeakMap<readonly Linked[], GroupGraph>();
 
 /** The graph of a configuration's groups. Names that no group has, and a group's own, make no edge. */
@@ -29,14 +29,15 @@ export function buildGraph(groups: readonly Linked[]): GroupGraph {
   const known = graphs.get(groups);
   if (known !== undefined) return known;
   const edges = readEdges(groups);
+  const sorted = sortNodes(edges);
   const graph: GroupGraph = {
     names: edges.nodes().map(nameOf),
     predecessors: (name) => (edges.predecessors(nodeOf(name)) ?? []).map(nameOf),
     successors: (name) => (edges.successors(nodeOf(name)) ?? []).map(nameOf),
     dependents: (name) =>
       (edges.outEdges(nodeOf(name)) ?? []).filter((edge) => edges.edge(edge) === 'dependsOn').map(({ w }) => nameOf(w)),
-    sort: () => sortNodes(edges).map(nameOf),
-    findCycles: () => findCycles(edges).map((cycle) => cycle.map(nameOf)),
+    sorted: sorted.map(nameOf),
+    findCycles: () => (sorted.length === groups.length ? [] : findCycles(edges).map((cycle) => cycle.map(nameOf))),
   };
   graphs.set(groups, graph);
   return graph;
@@ -110,7 +111,6 @@ function findCycles(graph: Edges): string[][] {
 /** The part of a graph that can't be sorted: each of its nodes has a predecessor in it. */
 function selectUnsorted(graph: Edges): Edges {
   const sorted = new Set(sortNodes(graph));
-  if (sorted.size === graph.nodeCount()) return new Graph();
   return graph.filterNodes((node) => !sorted.has(node));
 }
 

@@ -75,7 +75,7 @@ export function planTick(config: Config, state: State, now: number, held: HeldLa
   const runningElsewhere = new Set([...held.values()].filter((name) => name !== null));
   const context: Context = { entries, decisions, runningElsewhere, now };
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
-  for (const name of buildGraph(config.groups).sort()) {
+  for (const name of buildGraph(config.groups).sorted) {
     const group = groupOf.get(name) as Group;
     const due = decideDue(group, entries.get(name) ?? {}, now, config.tickEvery);
     decisions.set(name, decideGroup(group, due, held, context));

@@ -44,13 +44,12 @@ function ranking(groups: readonly Group[], graph: GroupGraph): Compare {
   const ranks = new Map(
     groups.map(({ name, priority }, index) => [name, { index, priority: priorities.indexOf(priority) }]),
   );
-  // Most ticks run one group, or several that are never ready at the same time, and need no count.
-  let counts: ReadonlyMap<string, number> | undefined;
   return (one, other) => {
     const [a, b] = [ranks.get(one), ranks.get(other)];
     if (a === undefined || b === undefined) throw new Error('a group that is not in the configuration');
     if (a.priority !== b.priority) return a.priority - b.priority;
-    counts ??= countTransitiveDependents(graph);
+    // Counted here, at the first tie: most ticks run one group, or several that are never ready at the same time.
+    const counts = countTransitiveDependents(graph);
     return (counts.get(other) ?? 0) - (counts.get(one) ?? 0) || a.index - b.index;
   };
 }
@@ -67,6 +66,9 @@ function insert(name: string, ready: string[], compare: Compare): void {
   ready.splice(low, 0, name);
 }
 
+/** A forecast plans thousands of ticks on one graph. */
+const counted = new WeakMap<GroupGraph, ReadonlyMap<string, number>>();
+
 /**
  * How many groups depend on each, directly or through others, over `dependsOn`.
  *
@@ -74,7 +76,9 @@ function insert(name: string, ready: string[], compare: Compare): void {
  * bit each, are followed at a time from the last group to the first: that takes 0.2 s, and memory for one number a group.
  */
 export function countTransitiveDependents(graph: GroupGraph): ReadonlyMap<string, number> {
-  const order = graph.sort().reverse();
+  const known = counted.get(graph);
+  if (known !== undefined) return known;
+  const order = [...graph.sorted].reverse();
   const positions = new Map(order.map((name, index) => [name, index]));
   const dependents = order.map((name) => graph.dependents(name).map((dependent) => positions.get(dependent) as number));
   // A group follows itself.
@@ -89,7 +93,9 @@ export function countTransitiveDependents(graph: GroupGraph): ReadonlyMap<string
       counts[position] = (counts[position] ?? 0) + countBits(bits);
     }
   }
-  return new Map(order.map((name, index) => [name, counts[index] ?? 0]));
+  const result = new Map(order.map((name, index) => [name, counts[index] ?? 0]));
+  counted.set(graph, result);
+  return result;
 }
 
 function countBits(bits: number): number {

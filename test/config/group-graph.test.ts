@@ -32,7 +32,7 @@ describe('the graph of groups', () => {
   it('takes any name, and ignores names that no group has', () => {
     const graph = read('constructor: __proto__, __proto__: 1, 1: nowhere, 0: constructor');
     expect(graph.names).toEqual(['constructor', '__proto__', '1', '0']);
-    expect(graph.sort()).toEqual(['1', '__proto__', 'constructor', '0']);
+    expect(graph.sorted).toEqual(['1', '__proto__', 'constructor', '0']);
     expect(graph.findCycles()).toEqual([]);
   });
 });
