@@ -2,7 +2,7 @@ import { alg, Graph } from 'graphlib';
 import type { Group } from './config.ts';
 
 /** How a group is tied to an earlier one: `dependsOn` can hold it back, `after` only orders. */
-export type EdgeKind = 'dependsOn' | 'after';
+type EdgeKind = 'dependsOn' | 'after';
 
 /** Which groups come before which; edges lead from the earlier group to the later one. */
 export interface GroupGraph {

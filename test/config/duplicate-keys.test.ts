@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { findDuplicateKeys } from '../../src/config/load/duplicate-keys.ts';
 
-it('locates a duplicate key by line and column', () => {
-  const text = '{"a": 1,\n "b": {"a": 2, "c:": "a"}, "\\u0061": 3,\n\n  "b": [{"b": 1}]}';
-  expect(findDuplicateKeys(text)).toEqual([
-    { key: 'a', line: 2, column: 28 },
-    { key: 'b', line: 4, column: 3 },
-  ]);
+it.each<[string, string[]]>([
+  ['{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}', []],
+  ['{"a":"a\\": {\\"a","b":"a"}', []],
+  ['{"a":1,\n  "a" :2}', ['a 2:3']],
+  ['{"a":1,"\\u0061":2,"a":3}', ['a 1:8', 'a 1:19']],
+  ['{"x":\n[{"constructor":1,"constructor"\n:2},{"y":1,\n"y":1}]}', ['constructor 2:19', 'y 4:1']],
+])('in %j the duplicate keys are %j', (text, duplicates) => {
+  expect(findDuplicateKeys(text).map(({ key, line, column }) => `${key} ${line}:${column}`)).toEqual(duplicates);
 });
 
 it('finds every duplicate key of a JSON text, and no other', () => {

@@ -37,7 +37,7 @@ describe('the graph of groups', () => {
   });
 });
 
-describe('the cycles of a graph', () => {
+describe('findCycles', () => {
   it.each<[string, string[]]>([
     ['a:, b: a, c: a b', []],
     ['a: b, b: c, c: a', ['a b c']],
@@ -49,7 +49,7 @@ describe('the cycles of a graph', () => {
     ['a: b, b: c a, c: a', ['a b']],
     ['constructor: __proto__, __proto__: constructor', ['constructor __proto__']],
     ['a: nowhere', []],
-  ])('of %j are %j', (text, cycles) => {
+  ])('in %j finds %j', (text, cycles) => {
     expect(
       read(text)
         .findCycles()
@@ -57,7 +57,7 @@ describe('the cycles of a graph', () => {
     ).toEqual(cycles);
   });
 
-  it('are found, whole and in seconds, among 10,000 groups in a row', { timeout: 20_000 }, () => {
+  it('finds a cycle of 10,000 groups, whole and within seconds', { timeout: 20_000 }, () => {
     const names = Array.from({ length: 10_000 }, (_, index) => `n${index}`);
     const row = new Map(names.map((name, index) => [name, index === 0 ? [] : [`n${index - 1}`]]));
     expect(connect(row).findCycles()).toEqual([]);
@@ -70,12 +70,12 @@ describe('the cycles of a graph', () => {
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 
-  it('are at most a hundred', () => {
+  it('finds at most a hundred cycles', () => {
     const names = Array.from({ length: 60 }, (_, index) => `n${index}`);
     expect(connect(new Map(names.map((name) => [name, names]))).findCycles()).toHaveLength(100);
   });
 
-  it('are real, share no edge, and leave no other behind', () => {
+  it('finds real cycles that share no edge, and leaves no other behind', () => {
     const pair = fc.tuple(fc.nat(7), fc.nat(7)).filter(([from, to]) => from !== to);
     const graph = fc.uniqueArray(pair, { selector: ([from, to]) => from * 8 + to, maxLength: 30 });
     fc.assert(

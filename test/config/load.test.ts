@@ -72,25 +72,25 @@ const exporting = (description: string) =>
   `export default { groups: { a: { manual: true, description: ${description} } } };\n`;
 
 describe('finding the configuration', () => {
-  it('says what it looked for', async () => {
+  it('fails with the file names it looked for', async () => {
     expect(await loadInVain()).toBe(
       'W has 1 problem:\n  there is no configuration (looked for tasks.config.ts, tasks.config.mts, tasks.config.js, ' +
         'tasks.config.mjs and tasks.config.json); make one with rhythm init, or name the workspace with -C',
     );
   });
 
-  it('says that there is no such folder', async () => {
+  it('fails for a workspace that does not exist', async () => {
     rmSync(workspace, { recursive: true });
     expect(await loadInVain()).toBe('W has 1 problem:\n  there is no such folder; name the workspace with -C');
   });
 
-  it('says the same of a file that is given for a workspace', async () => {
+  it('fails for a workspace that is a file', async () => {
     write({ file: '' });
     workspace = join(workspace, 'file');
     expect(await loadInVain()).toMatch(/^W has 1 problem:\n {2}there is no configuration/);
   });
 
-  it('names several', async () => {
+  it('refuses several configurations in one workspace', async () => {
     write({ 'tasks.config.ts': '', 'tasks.config.json': '' });
     expect(await loadInVain()).toBe(
       'W has 1 problem:\n  there are several configurations, tasks.config.ts and tasks.config.json; keep one',
@@ -118,7 +118,7 @@ describe('loading', () => {
     ['a function', '() => config'],
     ['a function that returns a promise', 'async () => config'],
     ['what top-level await yields', 'await Promise.resolve(config)'],
-  ])('takes %s', async (_, expression) => {
+  ])('accepts %s as the default export', async (_, expression) => {
     write({
       'tasks.config.ts': `const config = { groups: { a: { manual: true, description: 'x' } } };\nexport default ${expression};`,
     });
@@ -166,7 +166,7 @@ ${exporting(`[existsSync(import.meta.filename), old.name, named, data.name, one,
     expect(await load()).toBe('true,old,new,data,one,two,alias,enum,old,later');
   });
 
-  it('lets every part know its own place', async () => {
+  it('gives each bundled file its own import.meta and __dirname', async () => {
     const place = '[import.meta.url, import.meta.dirname, import.meta.filename, __dirname, __filename].join("|")';
     write({
       'tasks.config.ts': `import { inner } from './lib/inner';\n${exporting(`${place} + '|' + inner`)}`,
@@ -187,7 +187,7 @@ ${exporting(`[existsSync(import.meta.filename), old.name, named, data.name, one,
     }
   });
 
-  it('names the files that were read', async () => {
+  it('returns the files that were read', async () => {
     write({
       'tasks.config.ts': `import { x } from './lib/x';\n${exporting('x')}`,
       'lib/x.ts': 'export const x = "x";',
@@ -198,7 +198,7 @@ ${exporting(`[existsSync(import.meta.filename), old.name, named, data.name, one,
   });
 });
 
-describe('what can’t be loaded', () => {
+describe('loading a broken configuration', () => {
   it.each<[string, Record<string, string>, string]>([
     ['a syntax error', { 'tasks.config.ts': 'export default {\n  groups: }' }, 'tasks.config.ts:2:11: Unexpected "}"'],
     [
@@ -286,14 +286,14 @@ describe('what can’t be loaded', () => {
       { 'tasks.config.json': '{"groups": {"a":{},\n "a":{}}}' },
       'tasks.config.json:2:2: "a" stands twice in one object; remove or rename one',
     ],
-  ])('%s', async (_, files, problem) => {
+  ])('fails for %s', async (_, files, problem) => {
     write(files);
     expect(await loadInVain()).toBe(
       `tasks.config.${'tasks.config.json' in files ? 'json' : 'ts'} has 1 problem:\n  ${problem}`,
     );
   });
 
-  it('tells all problems, one a line', async () => {
+  it('reports every problem, one per line', async () => {
     write({ 'tasks.config.ts': 'export default { groups: { a: { every: 5 }, b: {} } };' });
     const error = await loadConfig(workspace, { cache: 'off' }).catch((reason: unknown) => reason);
     expect((error as ConfigError).problems.map(({ path }) => path)).toEqual(['groups.a.every', 'groups.b']);
@@ -304,7 +304,7 @@ describe('what can’t be loaded', () => {
     ]);
   });
 
-  it('keeps the cause, in the terms of the source', async () => {
+  it('throws with the original error as the cause, its stack in terms of the sources', async () => {
     write({ 'tasks.config.ts': '\nthrow new Error("x");' });
     const { cause } = (await loadConfig(workspace, { cache: 'off' }).catch((reason: unknown) => reason)) as Error;
     expect((cause as Error).stack).toContain(`${join(workspace, 'tasks.config.ts')}:2:7`);
@@ -453,27 +453,30 @@ describe('the cache', () => {
     expect(await load('write')).toBe('x');
   });
 
-  it.skipIf(process.platform === 'win32')('is nobody else’s to read or write', async () => {
-    write({ 'tasks.config.ts': exporting('"one"') });
-    await load('write');
-    expect(execFileSync('ls', ['-ldn', cache], { encoding: 'utf8' }).slice(0, 10)).toBe('drwx------');
-    expect(execFileSync('ls', ['-ln', cached()], { encoding: 'utf8' }).slice(0, 10)).toBe('-rw-------');
-    forge('one', 'evil');
-    chmodSync(cache, 0o777);
-    const before = readFileSync(cached(), 'utf8');
-    expect(await load('write')).toBe('one');
-    expect(readFileSync(cached(), 'utf8')).toBe(before);
-    chmodSync(cache, 0o700);
-    expect(await load('write')).toBe('evil');
-    symlinkSync(cache, `${cache}-link`);
-    rmSync(join(folder, 'other'), { recursive: true, force: true });
-    mkdirSync(join(folder, 'other'));
-    symlinkSync(cache, join(folder, 'other', 'rhythm'));
-    vi.stubEnv('XDG_CACHE_HOME', join(folder, 'other'));
-    expect(await load('write')).toBe('one');
-  });
+  it.skipIf(process.platform === 'win32')(
+    'is readable and writable by its user alone, and not used where others may write to it',
+    async () => {
+      write({ 'tasks.config.ts': exporting('"one"') });
+      await load('write');
+      expect(execFileSync('ls', ['-ldn', cache], { encoding: 'utf8' }).slice(0, 10)).toBe('drwx------');
+      expect(execFileSync('ls', ['-ln', cached()], { encoding: 'utf8' }).slice(0, 10)).toBe('-rw-------');
+      forge('one', 'evil');
+      chmodSync(cache, 0o777);
+      const before = readFileSync(cached(), 'utf8');
+      expect(await load('write')).toBe('one');
+      expect(readFileSync(cached(), 'utf8')).toBe(before);
+      chmodSync(cache, 0o700);
+      expect(await load('write')).toBe('evil');
+      symlinkSync(cache, `${cache}-link`);
+      rmSync(join(folder, 'other'), { recursive: true, force: true });
+      mkdirSync(join(folder, 'other'));
+      symlinkSync(cache, join(folder, 'other', 'rhythm'));
+      vi.stubEnv('XDG_CACHE_HOME', join(folder, 'other'));
+      expect(await load('write')).toBe('one');
+    },
+  );
 
-  it.skipIf(!isRoot)('is not trusted where it is somebody else’s', async () => {
+  it.skipIf(!isRoot)('is not used if it belongs to another user', async () => {
     write({ 'tasks.config.ts': exporting('"one"') });
     await load('write');
     forge('one', 'evil');
@@ -489,7 +492,7 @@ describe('the cache', () => {
 });
 
 describe('files of others', () => {
-  it.skipIf(process.platform === 'win32')('are those that others may write', () => {
+  it.skipIf(process.platform === 'win32')('are recognised by their mode', () => {
     write({ x: '' });
     const path = join(workspace, 'x');
     for (const [mode, expected] of [
@@ -505,7 +508,7 @@ describe('files of others', () => {
     expect(writableByOthers(join(workspace, 'nothing'))).toBe(false);
   });
 
-  it.skipIf(!isRoot)('are not run as root: the configuration, and what it imports', async () => {
+  it.skipIf(!isRoot)('are not run as root, neither the configuration nor what it imports', async () => {
     const mend =
       'others may write it, and root would run it; make root its owner and take the right to write from group and others (chown root, chmod go-w)';
     write({

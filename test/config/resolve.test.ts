@@ -326,7 +326,7 @@ describe('problems', () => {
     ['four fields', { cron: ['0 3 * * *', '0 3 * *'] }, 'groups.a.cron[1]: '],
     ['a line that never matches', { cron: '0 0 30 2 *' }, 'groups.a.cron: '],
     ['a time that does not exist', { daily: ['03:00', '24:30'] }, 'groups.a.daily[1]: '],
-  ])('tells the reason that the reader of schedules gives for %s', (_, group, path) => {
+  ])('passes on the reason why a schedule is refused: %s', (_, group, path) => {
     const [problem, ...others] = listProblems({ groups: { a: group } });
     expect(problem?.slice(0, path.length)).toBe(path);
     expect(problem?.length).toBeGreaterThan(path.length + 20);
@@ -439,7 +439,7 @@ describe('a configuration', () => {
     });
   });
 
-  it('keeps what is written', () => {
+  it('has the values that the user wrote', () => {
     const config = resolve({
       $schema: 'x',
       timezone: 'Europe/Berlin',
@@ -546,7 +546,7 @@ describe('scripts', () => {
     ]);
   });
 
-  it('keep what is written', () => {
+  it('have the values that the user wrote', () => {
     const script = {
       run: 'my file.ts',
       args: ['a', ''],

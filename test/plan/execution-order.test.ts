@@ -67,7 +67,7 @@ describe('the order of a tick', () => {
     expect(order(...groups)).toBe(expected);
   });
 
-  it('is found for 10,000 groups in a row, and for 10,000 that are ready at once', { timeout: 20_000 }, () => {
+  it('covers 10,000 groups in a chain, and 10,000 that are ready at once', { timeout: 20_000 }, () => {
     const names = Array.from({ length: 10_000 }, (_, index) => `g${index}`);
     const row = names.map((name, index) => makeGroup(name, { dependsOn: index === 0 ? [] : [on(`g${index - 1}`)] }));
     expect(order(...row.reverse())).toBe(names.join(' '));
@@ -119,7 +119,7 @@ describe('the order of any tick', () => {
     place: fc.nat(),
   });
 
-  it('is what the rule says', () => {
+  it('follows the rule of priority, transitive dependents and configuration order', () => {
     fc.assert(
       fc.property(fc.array(some, { maxLength: 12 }), (parts) => {
         const names = parts.map(({ isIdle }, index) => `${isIdle ? 'idle' : 'g'}${index}`);
@@ -168,7 +168,7 @@ describe('the number of transitive dependents', () => {
     isReversed: fc.boolean(),
   });
 
-  it('is what walking to each of them counts', { timeout: 60_000 }, () => {
+  it('equals the count of a walk to each of them', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(shapes, ({ size, most, reach, seed, isReversed }) => {
         const groups = Array.from({ length: size }, (_, index) => {
@@ -186,7 +186,7 @@ describe('the number of transitive dependents', () => {
     );
   });
 
-  it('is found for a chain of 10,000 groups', { timeout: 20_000 }, () => {
+  it('is right for a chain of 10,000 groups', { timeout: 20_000 }, () => {
     const groups = Array.from({ length: 10_000 }, (_, index) =>
       makeGroup(`g${index}`, { dependsOn: index === 0 ? [] : [on(`g${index - 1}`)] }),
     );

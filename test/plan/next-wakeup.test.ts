@@ -88,13 +88,13 @@ describe('the next instant at which something can be due', () => {
     expect(wakeupOf(groups, entries)).toBe(expected);
   });
 
-  it('is not known while a run is in progress, for its tick may die', () => {
+  it('is not known while a run is in progress, because its tick may die', () => {
     const state = makeState(settled([grid], { grid: ran(at) }));
     const leases = { other: { group: 'gone', runId: 'r' } };
     expect(nextWakeup(makeConfig([grid]), { ...state, leases }, at + minute)).toBe(null);
   });
 
-  it('has nothing before it that a tick would do, whatever the configuration and the state', () => {
+  it('is never later than the first tick that would do something', () => {
     let told = 0;
     void fc.assert(
       fc.property(worlds, fc.double({ min: 0, max: 1, noNaN: true }), ({ config, state, now }, share) => {

@@ -15,21 +15,22 @@ const iso = (instant: number) => new Date(instant).toISOString();
 
 describe('the names of time zones', () => {
   it.each(['UTC', 'Etc/UTC', 'Europe/Berlin', 'America/Argentina/Buenos_Aires', 'Asia/Kolkata', 'Asia/Calcutta'])(
-    '%s is one',
+    '%s is a time zone',
     (name) => expect(isTimeZone(name)).toBe(true),
   );
 
-  it.each(['', 'Berlin', 'Europe/Atlantis', '+01:00', '-0330', 'constructor', 'local', ' UTC'])('%j is none', (name) =>
-    expect(isTimeZone(name)).toBe(false),
+  it.each(['', 'Berlin', 'Europe/Atlantis', '+01:00', '-0330', 'constructor', 'local', ' UTC'])(
+    '%j is not a time zone',
+    (name) => expect(isTimeZone(name)).toBe(false),
   );
 
-  it('throw where they are used unasked', () => {
+  it('throw a RangeError where an unknown one is used', () => {
     expect(() => segmentAt('Europe/Atlantis', 0)).toThrow(RangeError);
   });
 });
 
 describe('segments', () => {
-  it('agree with the wall clock of every zone at any instant, and embrace it', () => {
+  it('contain the instant and agree with the wall clock of every zone', () => {
     const instant = fc.integer({ min: Date.parse('1970-01-01'), max: Date.parse('2200-01-01') });
     const timezone = fc.constantFrom(...Intl.supportedValuesOf('timeZone'), 'UTC');
     fc.assert(
@@ -58,7 +59,7 @@ describe('segments', () => {
     expect(changes).toEqual(['2000-02-27T02:00:00.000Z', '2000-10-08T03:00:00.000Z', '2000-10-15T02:00:00.000Z']);
   });
 
-  it('know offsets with seconds, and the moment they ended', () => {
+  it('have offsets with seconds, and end at the right second', () => {
     const before = segmentAt('Africa/Monrovia', Date.parse('1972-01-07T00:00:00Z'));
     expect([before.offset, iso(before.until)]).toEqual([-2_670_000, '1972-01-07T00:44:30.000Z']);
   });
@@ -115,7 +116,7 @@ describe('adopted segments', () => {
   const from = Date.parse('2026-01-01');
   const until = Date.parse('2028-01-01');
 
-  it('are those that the zone has, each with another offset than the next', () => {
+  it('are merged, so that neighbours differ in their offsets', () => {
     const segments = surveyZone('Europe/Berlin', from, until);
     expect(segments.map((segment) => [iso(segment.until), segment.offset / 3_600_000]).slice(0, -1)).toEqual([
       ['2026-03-29T01:00:00.000Z', 1],
@@ -127,7 +128,7 @@ describe('adopted segments', () => {
     expect(segments.at(-1)?.until).toBeGreaterThanOrEqual(until);
   });
 
-  it('answer as the zone does, in their range and beyond', () => {
+  it('give the same offsets as Intl, in their range and beyond', () => {
     const zones = ['Europe/Berlin', 'America/Santiago', 'Pacific/Chatham', 'Africa/Casablanca', 'Asia/Kolkata'];
     const years = { min: Date.parse('2020-01-01'), max: Date.parse('2034-01-01') };
     for (const zone of zones) {
@@ -141,7 +142,7 @@ describe('adopted segments', () => {
     }
   });
 
-  it('spare Intl within their range', () => {
+  it('need no Intl within their range', () => {
     const survey = surveyZone('Asia/Tokyo', from, until);
     adoptSegments('Asia/Tokyo', survey);
     const { DateTimeFormat } = Intl;

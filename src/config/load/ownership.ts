@@ -1,4 +1,4 @@
-import { type Stats, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 
 /**
  * Whether another user could change this file: it belongs to a user other than root and the one that runs this, or its
@@ -6,18 +6,14 @@ import { type Stats, statSync } from 'node:fs';
  * as safe, because it can't be run either. Always false on Windows, where Node shows no access lists.
  */
 export function writableByOthers(path: string): boolean {
+  const user = process.geteuid?.();
+  if (user === undefined) return false;
   try {
-    return isOpenToOthers(statSync(path));
+    const { uid, mode } = statSync(path);
+    return (uid !== 0 && uid !== user) || (mode & 0o022) !== 0;
   } catch {
     return false;
   }
-}
-
-/** The same, for stats that were read already. */
-export function isOpenToOthers(stats: Stats): boolean {
-  const user = process.geteuid?.();
-  if (user === undefined) return false;
-  return (stats.uid !== 0 && stats.uid !== user) || (stats.mode & 0o022) !== 0;
 }
 
 /** Whether this process is root, who must not run other users' files. False on Windows. */
