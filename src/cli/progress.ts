@@ -1,6 +1,6 @@
 import { readMonotonic } from '../monotonic.ts';
 import { shorten } from '../report/table.ts';
-import { usualScriptLength } from '../report/usual.ts';
+import { usualScriptLength } from '../report/usual-durations.ts';
 import { readNewest } from '../state/history.ts';
 import { narrate, seconds, type TickEvent } from '../tick/event.ts';
 import type { OutputLine } from '../tick/session.ts';

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Paint } from '../report/plan.ts';
+import type { Paint } from '../report/plan-document.ts';
 import { isTerminal, streamOf } from './streams.ts';
 
 const colours: Record<Parameters<Paint>[1], Parameters<typeof styleText>[0]> = {

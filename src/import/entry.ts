@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Priority } from '../config/config.ts';
 import type { ScriptInput } from '../config/resolve/schema.ts';
-import { neutralise } from '../log/text.ts';
+import { neutralise } from '../log/safe-text.ts';
 import type { Rhythm } from './rhythm.ts';
 import type { TaskTrigger } from './schtasks/task-trigger.ts';
 import type { CalendarSpec } from './systemd/calendar-event.ts';

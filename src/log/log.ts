@@ -1,6 +1,6 @@
 import { isoOf } from '../state/schema.ts';
 import { openRotatingFile, type RotatingFileOptions } from './rotation.ts';
-import { neutralise, redactText, withoutEscapes } from './text.ts';
+import { neutralise, redactText, withoutEscapes } from './safe-text.ts';
 
 export interface LogOptions extends RotatingFileOptions {
   readonly format: 'text' | 'json';

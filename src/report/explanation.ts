@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Config, Group } from '../config/config.ts';
-import { neutralise } from '../log/text.ts';
+import { neutralise } from '../log/safe-text.ts';
 import { formatInstant } from '../plan/because.ts';
 import { latestBeat, nextBeat } from '../schedule/beats.ts';
 import { describeSchedule } from '../schedule/describe.ts';
@@ -8,11 +8,11 @@ import { formatDuration } from '../schedule/duration.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { isoOf } from '../state/schema.ts';
-import { describeEnd } from './chronicle.ts';
-import type { RunItem } from './history.ts';
-import { wrapText } from './paragraph.ts';
+import { describeEnd } from './history-text.ts';
+import { formatDistance, formatLength } from './quantities.ts';
+import type { RunItem } from './run-history.ts';
 import { padTo } from './table.ts';
-import { formatDistance, formatLength } from './words.ts';
+import { wrapText } from './wrap-text.ts';
 
 /**
  * What became of a beat, or becomes of it.

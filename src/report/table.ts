@@ -1,4 +1,4 @@
-import { widthOf } from './width.ts';
+import { widthOf } from './text-width.ts';
 
 /**
  * Aligns rows in columns, two spaces apart, by the width that a terminal gives them: wide characters count double,

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, constants, fchmodSync, fstatSync, openSync, readS
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError } from '../errors.ts';
-import { neutralise, redactText, withoutEscapes } from '../log/text.ts';
+import { neutralise, redactText, withoutEscapes } from '../log/safe-text.ts';
 import { redactor } from './redact.ts';
 
 /** An output file that scripts write to. */

@@ -1,4 +1,4 @@
-import { redacted } from '../log/text.ts';
+import { redacted } from '../log/safe-text.ts';
 
 /** Replaces secrets in a stream of bytes, which arrives in pieces of any size. */
 export interface Redactor {

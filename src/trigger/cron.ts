@@ -1,7 +1,7 @@
 import { RhythmError, UsageError } from '../errors.ts';
+import { readRecord, writeRecord } from './embedded-installation.ts';
 import { writeLine } from './guard.ts';
-import { call, demand } from './program.ts';
-import { readRecord, writeRecord } from './record.ts';
+import { call, demand } from './system-command.ts';
 import { demandClock, type FoundEntry, type Order, type Printed, type Trigger } from './trigger.ts';
 
 /** Debian's cron refuses a command of 1,000 bytes, and so long an assignment (MAX_COMMAND, MAX_ENVSTR in cron.h). */

@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
 import { UsageError } from '../errors.ts';
+import { isMarked, readRecord, writeRecord } from './embedded-installation.ts';
+import { escapeText } from './escape-xml.ts';
 import { writeLine } from './guard.ts';
-import { call, demand } from './program.ts';
-import { isMarked, readRecord, writeRecord } from './record.ts';
+import { call, demand } from './system-command.ts';
 import { type FoundEntry, fitClock, type Order, type Printed, type Trigger } from './trigger.ts';
-import { escapeText } from './xml.ts';
 
 const advice = 'see `launchctl print` for the agent and try again';
 

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { call, demand } from './program.ts';
-import { isMarked, readRecord, writeRecord } from './record.ts';
+import { isMarked, readRecord, writeRecord } from './embedded-installation.ts';
+import { escapeText } from './escape-xml.ts';
+import { call, demand } from './system-command.ts';
 import type { FoundEntry, Order, Printed, Trigger } from './trigger.ts';
-import { escapeText } from './xml.ts';
 
 const minute = 60_000;
 const longest = 31 * 24 * 60 * minute;

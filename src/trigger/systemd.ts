@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path/posix';
 import { RhythmError, UsageError } from '../errors.ts';
 import { formatDuration } from '../schedule/duration.ts';
+import { isMarked, readRecord, writeRecord } from './embedded-installation.ts';
 import { writeLine } from './guard.ts';
-import { call, demand } from './program.ts';
-import { isMarked, readRecord, writeRecord } from './record.ts';
+import { call, demand } from './system-command.ts';
 import { demandClock, type FoundEntry, type Order, type Printed, type PrintedFile, type Trigger } from './trigger.ts';
 
 const systemFolder = '/etc/systemd/system';

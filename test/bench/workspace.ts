@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeF
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PlanDocument } from '../../src/report/plan.ts';
+import type { PlanDocument } from '../../src/report/plan-document.ts';
 import { type Command, environment, run } from './measure.ts';
 
 export const repository = fileURLToPath(new URL('../..', import.meta.url));

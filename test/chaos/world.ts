@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigInput } from '../../src/config/resolve/schema.ts';
-import type { PlanDocument } from '../../src/report/plan.ts';
+import type { PlanDocument } from '../../src/report/plan-document.ts';
 import type { State } from '../../src/state/schema.ts';
 import { stateSchema } from '../../src/state/sound.ts';
 import type { WrittenConfig } from '../oracle/oracle.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HistoryDocument, RunItem } from '../../src/report/history.ts';
+import type { HistoryDocument, RunItem } from '../../src/report/run-history.ts';
 import { gate, hasFaketime, makeGate, makeWorkspace, release, type Workspace } from '../rig.ts';
 
 const clock = (time: string) => ({ at: `2026-11-22T${time}Z` });

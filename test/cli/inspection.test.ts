@@ -3,8 +3,8 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ValidationDocument } from '../../src/cli/commands/validate.ts';
-import type { ConfigDocument } from '../../src/report/config.ts';
-import type { GraphDocument } from '../../src/report/graph.ts';
+import type { ConfigDocument } from '../../src/report/config-document.ts';
+import type { GraphDocument } from '../../src/report/graph-document.ts';
 import { gate, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';
 
 const hasTmux = spawnSync('tmux', ['-V']).status === 0;

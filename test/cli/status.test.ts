@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CheckDocument } from '../../src/cli/commands/status.ts';
-import type { StatusDocument } from '../../src/report/status.ts';
+import type { StatusDocument } from '../../src/report/status-document.ts';
 import { writeQuarter } from '../report/quarter.ts';
 import { gate, hasFaketime, isLinux, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';
 

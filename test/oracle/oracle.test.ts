@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { describePlatform } from '../../src/config/load/platform.ts';
 import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { documentPlan, type PlanDocument } from '../../src/report/plan.ts';
+import { documentPlan, type PlanDocument } from '../../src/report/plan-document.ts';
 import { stateSchema } from '../../src/state/sound.ts';
 import { makeWorkspace } from '../rig.ts';
 import { type Case, cases } from './cases.ts';

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
-import { redactText } from '../../src/log/text.ts';
+import { redactText } from '../../src/log/safe-text.ts';
 import { closeOutput, followLines, lastLines, openOutput, sealOutput, separate } from '../../src/tick/output.ts';
 import { redactor, secretsOf } from '../../src/tick/redact.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';

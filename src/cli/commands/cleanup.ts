@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { formatSize } from '../../config/resolve/byte-size.ts';
-import { countOf } from '../../report/words.ts';
+import { countOf } from '../../report/quantities.ts';
 import { formatDuration } from '../../schedule/duration.ts';
 import { openStore, readState } from '../../state/store.ts';
 import { cleanUp, findStale, type Stale } from '../../tick/cleanup.ts';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { rawConfigOf } from '../../config/load/raw-config.ts';
 import { loadSource } from '../../config/load.ts';
-import { neutralise, redacted, redactText } from '../../log/text.ts';
-import { concealed, documentConfig, renderConfig } from '../../report/config.ts';
+import { neutralise, redacted, redactText } from '../../log/safe-text.ts';
+import { concealed, documentConfig, renderConfig } from '../../report/config-document.ts';
 import type { Context } from '../context.ts';
 import { findGroup } from '../find-group.ts';
 import { printLine } from '../streams.ts';

@@ -3,15 +3,15 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { loadConfig } from '../../config/load.ts';
 import { UsageError } from '../../errors.ts';
-import { renderHistory } from '../../report/chronicle.ts';
+import { renderHistory } from '../../report/history-text.ts';
 import {
   collectHistory,
   documentHistory,
   type HistoryItem,
   type HistoryQuery,
   preselect,
-} from '../../report/history.ts';
-import { usualLengths } from '../../report/usual.ts';
+} from '../../report/run-history.ts';
+import { usualLengths } from '../../report/usual-durations.ts';
 import { type HistoryLine, readNewest, readOnward } from '../../state/history.ts';
 import { isHeld } from '../../state/lock.ts';
 import { outcomes } from '../../state/schema.ts';

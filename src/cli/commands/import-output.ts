@@ -4,8 +4,8 @@ import { type compareLoad, renderReport, renderReported } from '../../import/out
 import type { Merge } from '../../import/output/merge-config.ts';
 import { renderVerification } from '../../import/verify/render-verification.ts';
 import { countDifferences, type Verification } from '../../import/verify/verify.ts';
-import { neutralise } from '../../log/text.ts';
-import { countOf } from '../../report/words.ts';
+import { neutralise } from '../../log/safe-text.ts';
+import { countOf } from '../../report/quantities.ts';
 import { print, printLine } from '../streams.ts';
 
 export interface OutputFlags {

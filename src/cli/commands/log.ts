@@ -12,7 +12,7 @@ import {
   logLevels,
   matchesLine,
   parseLogLine,
-} from '../../log/line.ts';
+} from '../../log/log-line.ts';
 import { logPath } from '../../tick/teller.ts';
 import { readCount, readSince } from '../arguments.ts';
 import type { Context } from '../context.ts';

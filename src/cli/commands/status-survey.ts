@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
-import { neutralise, redactText, withoutEscapes } from '../../log/text.ts';
+import { neutralise, redactText, withoutEscapes } from '../../log/safe-text.ts';
 import { planTick } from '../../plan/decide.ts';
-import { type Activity, reportStatus, type StatusDocument } from '../../report/status.ts';
-import { runsThatTell } from '../../report/usual.ts';
+import { type Activity, reportStatus, type StatusDocument } from '../../report/status-document.ts';
+import { runsThatTell } from '../../report/usual-durations.ts';
 import type { HistoryHead } from '../../state/head.ts';
 import { collectNewest, type HistoryLine } from '../../state/history.ts';
 import { describeHolder, isHeld } from '../../state/lock.ts';

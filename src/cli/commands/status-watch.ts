@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import { RhythmError, UsageError } from '../../errors.ts';
-import { renderStatus } from '../../report/board.ts';
+import { renderStatus } from '../../report/status-text.ts';
 import { shorten } from '../../report/table.ts';
 import { type HistoryLine, historyPath } from '../../state/history.ts';
 import { listenForStop } from '../signals.ts';

@@ -4,9 +4,9 @@ import { loadConfig } from '../../config/load.ts';
 import { UsageError } from '../../errors.ts';
 import { planTick } from '../../plan/decide.ts';
 import { forecast } from '../../plan/forecast.ts';
-import { documentForecast, renderForecast } from '../../report/forecast.ts';
-import { documentPlan, writePlan } from '../../report/plan.ts';
-import { usualLengths } from '../../report/usual.ts';
+import { documentForecast, renderForecast } from '../../report/forecast-document.ts';
+import { documentPlan, renderPlan } from '../../report/plan-document.ts';
+import { usualLengths } from '../../report/usual-durations.ts';
 import { readNewest } from '../../state/history.ts';
 import { isHeld } from '../../state/lock.ts';
 import { leaseOf, type State } from '../../state/schema.ts';
@@ -39,7 +39,7 @@ export async function previewTick(workspace: string, flags: PreviewFlags): Promi
   if (length === null) {
     const plan = planTick(config, settled, at, heldLanes(config, state, held));
     if (flags.json) print('stdout', JSON.stringify(documentPlan(plan, config), null, 2));
-    else writePlan(plan, config, (part) => print('stdout', part), painter(), terminalWidth());
+    else print('stdout', renderPlan(plan, config, painter(), terminalWidth()));
   } else {
     const usual = usualLengths(
       readNewest(config.outputs),

@@ -6,7 +6,7 @@ import { suggest } from '../../config/problems.ts';
 import { UsageError } from '../../errors.ts';
 import { readMonotonic } from '../../monotonic.ts';
 import { nextWakeup } from '../../plan/next-wakeup.ts';
-import { documentPlan, nothingRuns } from '../../report/plan.ts';
+import { documentPlan, nothingRuns } from '../../report/plan-document.ts';
 import { type Ground, listGround, writeStamp } from '../../state/stamp.ts';
 import { openStore, type Store } from '../../state/store.ts';
 import { makeTeller } from '../../tick/teller.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { removeStamps } from '../../state/stamp.ts';
-import { triggers, triggersOf } from '../../trigger/find.ts';
+import { triggers, triggersOf } from '../../trigger/find-triggers.ts';
 import { identifyWorkspace, realPath, type TriggerName, triggerNames } from '../../trigger/trigger.ts';
 import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';

@@ -1,5 +1,5 @@
+import { countOf } from '../../report/quantities.ts';
 import { alignRows } from '../../report/table.ts';
-import { countOf } from '../../report/words.ts';
 import { parseCron } from '../../schedule/cron.ts';
 import { describeSchedule } from '../../schedule/describe.ts';
 import type { CalendarLine } from '../../schedule/schedule.ts';

@@ -1,5 +1,5 @@
+import { countOf } from '../../report/quantities.ts';
 import { alignRows } from '../../report/table.ts';
-import { countOf } from '../../report/words.ts';
 import type { Account } from '../entry.ts';
 import { renderReported } from '../output/import-report.ts';
 import type { Difference, DifferenceKind, Verification } from './verify.ts';

@@ -1,6 +1,6 @@
 import type { HistoryLine, TickLine } from '../state/history.ts';
-import { median } from './usual.ts';
-import { formatDistance, phraseLength } from './words.ts';
+import { formatDistance, phraseLength } from './quantities.ts';
+import { median } from './usual-durations.ts';
 
 /** So far back, in ms, ticks are looked at. */
 const span = 24 * 3_600_000;

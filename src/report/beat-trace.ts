@@ -8,7 +8,7 @@ import type { CalendarLine, Schedule } from '../schedule/schedule.ts';
 import type { HeldLine, HistoryLine, RunEndLine, RunStartLine } from '../state/history.ts';
 import { type GroupState, instantOf, isoOf, type SeenSchedule } from '../state/schema.ts';
 import type { DependencyReport, Records } from './explanation.ts';
-import { itemOfRun, type RunItem } from './history.ts';
+import { itemOfRun, type RunItem } from './run-history.ts';
 
 /** What the history knows of a group at an instant. */
 export interface Known {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
+import { explainPast } from '../../src/report/explain-past.ts';
 import { type Records, renderExplanation } from '../../src/report/explanation.ts';
-import { explainPast } from '../../src/report/past.ts';
 import type { HistoryLine } from '../../src/state/history.ts';
 import type { GroupState, Outcome, ScriptRecord } from '../../src/state/schema.ts';
 import { cron, every, hour, makeConfig, makeGroup, minute, on } from '../builders.ts';

@@ -1,6 +1,6 @@
-import { colours, factsOf, nameStanding, standingsOf } from './diagram.ts';
-import { type Edge, edgesOf, type GraphNode, type Standing } from './graph.ts';
-import { type Layout, layOut, type Point } from './layout.ts';
+import { colours, factsOf, nameStanding, standingsOf } from './graph-diagrams.ts';
+import { type Edge, edgesOf, type GraphNode, type Standing } from './graph-document.ts';
+import { type Layout, layOut, type Point } from './graph-layout.ts';
 
 /** One font for all, of which every letter is equally wide: a box is as wide as its text without asking a browser. */
 const font = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace";

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.ts';
-import { neutralise } from '../log/text.ts';
+import { neutralise } from '../log/safe-text.ts';
 import { formatInstant } from '../plan/because.ts';
-import { type HistoryItem, instantOfItem, type RunItem, type ScriptItem } from './history.ts';
+import { countOf, formatLength } from './quantities.ts';
+import { type HistoryItem, instantOfItem, type RunItem, type ScriptItem } from './run-history.ts';
 import { alignRows } from './table.ts';
-import { countOf, formatLength } from './words.ts';
 
 export interface ChronicleOptions {
   readonly config: Pick<Config, 'timezone' | 'tickEvery'>;

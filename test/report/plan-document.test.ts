@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest';
-import type { Group } from '../../src/config/config.ts';
 import { describePlatform } from '../../src/config/load/platform.ts';
 import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { renderPlan, writePlan } from '../../src/report/plan.ts';
+import { renderPlan } from '../../src/report/plan-document.ts';
 import { emptyState, type State } from '../../src/state/schema.ts';
 
 const resolved = resolveConfig(
@@ -63,30 +62,4 @@ it('leaves reasons whole where there is no terminal', () => {
   expect(renderPlan(plan, config).split('\n').length).toBeLessThan(
     renderPlan(plan, config, undefined, 80).split('\n').length,
   );
-});
-
-it('is written in parts that end between lines, however much there is of it', () => {
-  const groups = Array.from({ length: 3_000 }, (_, index) => ({
-    ...(config.groups[index % 2 === 0 ? 0 : 3] as Group),
-    name: `group_${index}`,
-  }));
-  const large = { ...config, groups };
-  const parts: string[] = [];
-  writePlan(planTick(large, emptyState(), plan.at), large, (part) => parts.push(part));
-  expect(parts.length).toBeGreaterThan(3);
-  expect(parts.filter((part) => part.length > 40_000 || part.endsWith('\n'))).toEqual([]);
-  const lines = parts.join('').split('\n');
-  expect(lines.slice(0, 4)).toEqual([
-    'Plan for 2026-11-22 16:03 (UTC); a dry run, nothing is changed.',
-    '',
-    '   1. run       group_0     first run, for its 16:00 beat',
-    '                check_health.ts',
-  ]);
-  expect(lines.slice(3_001)).toEqual([
-    '                check_health.ts',
-    '',
-    ...groups
-      .filter((_, index) => index % 2 === 1)
-      .map(({ name }) => `      wait      ${name.padEnd(10)}  runs only when asked to`),
-  ]);
 });

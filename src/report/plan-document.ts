@@ -1,10 +1,10 @@
 import type { Config, Group, Script } from '../config/config.ts';
-import { neutralise } from '../log/text.ts';
+import { neutralise } from '../log/safe-text.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
-import { type NextBeat, sayNothingDue } from './idle.ts';
-import { wrapText } from './paragraph.ts';
+import { formatDistance } from './quantities.ts';
+import { wrapText } from './wrap-text.ts';
 
 /** A plan as others rely on it: `tick --dry-run --json`, and `tick --json` after the fact. */
 export interface PlanDocument {
@@ -113,85 +113,46 @@ const plain: Paint = (word) => word;
 /**
  * A dry run for people: what would run, in which order and why; then what does not run, and until when or because of what.
  *
- * @param width columns of the terminal; infinite where there is none
+ * @param width columns of the terminal; infinite if there is none
  */
-export function renderPlan(plan: Plan, config: Config, paint?: Paint, width?: number): string {
-  let text = '';
-  writePlan(
-    plan,
-    config,
-    (part) => {
-      text += part;
-    },
-    paint,
-    width,
-  );
-  return text;
-}
-
-/** So long is what is written at once, about: 100,000 groups would else be kept in a million pieces. */
-const pageLength = 32_768;
-
-/** The same, written part by part. */
-export function writePlan(
+export function renderPlan(
   plan: Plan,
   config: Config,
-  write: (part: string) => void,
   paint: Paint = plain,
   width: number = Number.POSITIVE_INFINITY,
-): void {
+): string {
   const { decisions } = plan;
-  let runs = 0;
-  let longest = 0;
-  for (const { group, decision } of decisions) {
-    if (decision === 'run') runs++;
-    longest = Math.max(longest, group.length);
-  }
-  const day = formatInstant(plan.at, null, config.timezone);
-  let page = `Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`;
-  if (runs === 0) page += `\n\n${nothingRuns(plan, config)}`;
+  const runs = decisions.filter(({ decision }) => decision === 'run').length;
+  const longest = decisions.reduce((most, { group }) => Math.max(most, group.length), 0);
   const numbers = `${runs}`.length;
+  const indent = numbers + 14 + longest;
+  // If the names leave too little room for the reasons, the terminal wraps them.
+  const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
   const explain = explainPlan(plan, config);
   const groupOf = new Map(config.groups.map((group) => [group.name, group]));
-  const indent = numbers + 14 + longest;
-  // Where the names leave no room for reasons, those are left to the terminal.
-  const room = width - indent < 24 ? Number.POSITIVE_INFINITY : width - indent;
-  const margin = ' '.repeat(indent);
-  const run = `. ${paint('run     ', 'run')}  `;
-  const inset = `\n${' '.repeat(numbers + 12)}`;
-  const unnumbered = ' '.repeat(numbers + 2);
-  for (let index = 0; index < decisions.length; index++) {
-    // A part ends before a line, and so no end of it is trimmed that is not the end of all.
-    if (page.length > pageLength) {
-      write(page);
-      page = '';
-    }
-    const decision = decisions[index] as Decision;
-    const isRun = decision.decision === 'run';
-    if (index === 0 || (!isRun && index === runs)) page += '\n';
-    const start = isRun
-      ? `${index + 1}`.padStart(numbers) + run
-      : `${unnumbered}${paint(decision.decision.padEnd(8), decision.decision)}  `;
-    page += `\n${start}${decision.group.padEnd(longest)}  `;
-    const why = neutralise(explain(decision));
-    page += room === Number.POSITIVE_INFINITY ? why : wrapText(why, room).join(`\n${margin}`);
-    if (!isRun) continue;
-    for (const { name } of groupOf.get(decision.group)?.scripts ?? []) page += inset + name;
+  const day = formatInstant(plan.at, null, config.timezone);
+  const lines = [`Plan for ${day} (${config.timezone}); a dry run, nothing is changed.`];
+  if (runs === 0) lines.push('', nothingRuns(plan, config));
+  for (const [index, { group, decision }] of decisions.entries()) {
+    const isRun = decision === 'run';
+    if (index === 0 || index === runs) lines.push('');
+    const number = isRun ? `${`${index + 1}`.padStart(numbers)}. ` : ' '.repeat(numbers + 2);
+    const why = wrapText(neutralise(explain(decisions[index] as Decision)), room).join(`\n${' '.repeat(indent)}`);
+    lines.push(`${number}${paint(decision.padEnd(8), decision)}  ${group.padEnd(longest)}  ${why}`);
+    if (isRun) for (const { name } of groupOf.get(group)?.scripts ?? []) lines.push(' '.repeat(numbers + 12) + name);
   }
-  write(page.trimEnd());
+  return lines.join('\n').trimEnd();
 }
 
-/** The sentence of a tick with nothing to run: and when something will be due. */
-export function nothingRuns(plan: Plan, config: Config): string {
+/** The sentence of a tick with nothing to run, and when something will be due next. */
+export function nothingRuns(plan: Plan, { timezone }: Config): string {
   const isHeld = plan.decisions.some(({ decision, reason }) => decision === 'skip' || reason === 'lane-held');
-  return sayNothingDue(findNextBeat(plan, config), plan.at, isHeld ? 'Nothing can run now' : undefined);
-}
-
-/** The next instant at which a group has a beat, and which groups have it; paused groups have none. */
-export function findNextBeat(plan: Plan, { timezone }: Config): NextBeat | null {
+  const opening = isHeld ? 'Nothing can run now' : 'Nothing is due';
+  // Paused groups have no next beat.
   const ahead = plan.decisions.filter(({ decision }) => decision !== 'paused' && decision !== 'disabled');
   const at = ahead.reduce((least, { nextBeat }) => Math.min(least, nextBeat ?? least), Number.POSITIVE_INFINITY);
-  if (at === Number.POSITIVE_INFINITY) return null;
+  if (at === Number.POSITIVE_INFINITY) return `${opening}, and no beat lies ahead.`;
   const groups = ahead.filter(({ nextBeat }) => nextBeat === at).map(({ group }) => group);
-  return { at, said: `${groups.join(', ')} at ${formatInstant(at, plan.at, timezone)} (${timezone})` };
+  const next = `${groups.join(', ')} at ${formatInstant(at, plan.at, timezone)} (${timezone})`;
+  return `${opening}; next: ${next}, ${formatDistance(at, plan.at)}.`;
 }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { formatInstant } from '../plan/because.ts';
-import { countOf, formatLength } from '../report/words.ts';
+import { countOf, formatLength } from '../report/quantities.ts';
 import { isTimeZone } from '../schedule/zone.ts';
 import { type Check, complain, ok, type Site, warn } from './doctor.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSleep, judgeTrigger, phraseGaps, phraseTrigger } from '../../src/report/trigger.ts';
+import { isSleep, judgeTrigger, phraseGaps, phraseTrigger } from '../../src/report/trigger-health.ts';
 import type { HistoryLine } from '../../src/state/history.ts';
 import { day, hour, iso, minute, at as now } from '../builders.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { expect, it } from 'vitest';
-import { widthOf } from '../../src/report/width.ts';
+import { widthOf } from '../../src/report/text-width.ts';
 
 it('counts as string-width does', () => {
   const texts = fc.oneof(

@@ -4,17 +4,6 @@ import { formatDuration } from '../schedule/duration.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import { instantOf, isoOf } from '../state/schema.ts';
 import {
-  type Change,
-  describeBeats,
-  type Explanation,
-  type Fate,
-  type HoldReport,
-  latestStart,
-  phraseRun,
-  type Records,
-  sayer,
-} from './explanation.ts';
-import {
   beatOf,
   dependenciesAt,
   followBeat,
@@ -25,8 +14,19 @@ import {
   type Story,
   scheduleThen,
   ticksAround,
-} from './story.ts';
-import { countOf, formatLength } from './words.ts';
+} from './beat-trace.ts';
+import {
+  type Change,
+  describeBeats,
+  type Explanation,
+  type Fate,
+  type HoldReport,
+  latestStart,
+  phraseRun,
+  type Records,
+  sayer,
+} from './explanation.ts';
+import { countOf, formatLength } from './quantities.ts';
 
 export interface PastFacts {
   readonly config: Config;

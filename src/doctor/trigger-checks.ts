@@ -1,4 +1,4 @@
-import { formatDistance, formatLength } from '../report/words.ts';
+import { formatDistance, formatLength } from '../report/quantities.ts';
 import { type Check, complain, type Finding, ok, type Site, warn, withoutStop } from './doctor.ts';
 
 /** What starts the ticks: whether it is registered, and whether it comes. */

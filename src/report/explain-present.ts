@@ -4,6 +4,7 @@ import { type Decision, type HeldLanes, judgeLastRun, type Plan, planTick } from
 import { forecast } from '../plan/forecast.ts';
 import { latestBeat, nextBeat } from '../schedule/beats.ts';
 import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/schema.ts';
+import { isoOrNull, knownAt, pickRun } from './beat-trace.ts';
 import {
   type Change,
   type DependencyReport,
@@ -15,9 +16,8 @@ import {
   type Records,
   sayer,
 } from './explanation.ts';
-import { itemOfRun, type RunItem } from './history.ts';
-import { isoOrNull, knownAt, pickRun } from './story.ts';
-import { formatLength } from './words.ts';
+import { formatLength } from './quantities.ts';
+import { itemOfRun, type RunItem } from './run-history.ts';
 
 export interface PresentFacts {
   readonly config: Config;

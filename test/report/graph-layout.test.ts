@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Box, type Layout, layOut } from '../../src/report/layout.ts';
+import { type Box, type Layout, layOut } from '../../src/report/graph-layout.ts';
 
 const size = fc.record({ width: fc.integer({ min: 40, max: 300 }), height: fc.integer({ min: 30, max: 120 }) });
 /** Sizes, and edges that lead from lower to higher places only. */

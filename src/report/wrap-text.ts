@@ -1,4 +1,4 @@
-import { widthOf } from './width.ts';
+import { widthOf } from './text-width.ts';
 
 /**
  * Breaks a text into lines that a terminal shows in so many columns, between words; a word that is too long for a line

@@ -1,5 +1,5 @@
 import { mainLane } from '../config/config.ts';
-import { edgesOf, type GraphNode, type Standing, standings } from './graph.ts';
+import { edgesOf, type GraphNode, type Standing, standings } from './graph-document.ts';
 
 /** The colours of a standing, on a light page: an area, its border. Text on it is black. */
 export const colours: Record<Standing, { readonly fill: string; readonly line: string }> = {

@@ -1,10 +1,16 @@
 import { formatInstant } from '../plan/because.ts';
-import { wrapText } from './paragraph.ts';
-import type { Paint } from './plan.ts';
-import { type GroupCondition, type GroupStatus, hasFailed, type RunningStatus, type StatusDocument } from './status.ts';
+import type { Paint } from './plan-document.ts';
+import { formatDistance, formatLength, phraseLength } from './quantities.ts';
+import {
+  type GroupCondition,
+  type GroupStatus,
+  hasFailed,
+  type RunningStatus,
+  type StatusDocument,
+} from './status-document.ts';
 import { alignRows, shorten } from './table.ts';
-import { widthOf } from './width.ts';
-import { formatDistance, formatLength, phraseLength } from './words.ts';
+import { widthOf } from './text-width.ts';
+import { wrapText } from './wrap-text.ts';
 
 export interface BoardOptions {
   /** Whose wall clock is shown. */

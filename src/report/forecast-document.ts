@@ -3,7 +3,7 @@ import { formatInstant } from '../plan/because.ts';
 import type { ForecastTick } from '../plan/forecast.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { isoOf } from '../state/schema.ts';
-import { formatLength } from './words.ts';
+import { formatLength } from './quantities.ts';
 
 /** A forecast as others rely on it: `tick --dry-run --for DURATION --json`. */
 export interface ForecastDocument {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatLogLine, type LogFilter, matchesLine, parseLogLine } from '../../src/log/line.ts';
+import { formatLogLine, type LogFilter, matchesLine, parseLogLine } from '../../src/log/log-line.ts';
 
 const time = '2026-11-22T16:00:00.123Z';
 const plain = (word: string) => word;

@@ -2,9 +2,9 @@ import type { Config, Group, Script } from '../config/config.ts';
 import type { RawConfig } from '../config/load/raw-config.ts';
 import { formatPath, type Path } from '../config/problems.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { wrapColumn } from './paragraph.ts';
 import { padTo } from './table.ts';
-import { widthOf } from './width.ts';
+import { widthOf } from './text-width.ts';
+import { wrapColumn } from './wrap-text.ts';
 
 /** `config --json`, as others rely on it. */
 export interface ConfigDocument {

@@ -2,8 +2,8 @@ import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
-import { renderStatus } from '../../src/report/board.ts';
-import { type Activity, reportStatus, type StatusFacts } from '../../src/report/status.ts';
+import { type Activity, reportStatus, type StatusFacts } from '../../src/report/status-document.ts';
+import { renderStatus } from '../../src/report/status-text.ts';
 import type { HistoryLine } from '../../src/state/history.ts';
 import type { GroupState, Lease, State } from '../../src/state/schema.ts';
 import {

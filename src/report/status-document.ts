@@ -6,9 +6,9 @@ import { nextBeat } from '../schedule/beats.ts';
 import { describeSchedule } from '../schedule/describe.ts';
 import type { HistoryLine } from '../state/history.ts';
 import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/schema.ts';
-import { judgeTrigger, phraseGaps, phraseTrigger, type TriggerState } from './trigger.ts';
-import { usualLengths, usualScriptLength } from './usual.ts';
-import { countOf } from './words.ts';
+import { countOf } from './quantities.ts';
+import { judgeTrigger, phraseGaps, phraseTrigger, type TriggerState } from './trigger-health.ts';
+import { usualLengths, usualScriptLength } from './usual-durations.ts';
 
 /**
  * What is up with a group: `running`; `late`, due for longer than two of the trigger's periods, with nothing recorded

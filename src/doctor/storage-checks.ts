@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { formatSize } from '../config/resolve/byte-size.ts';
-import { formatLength } from '../report/words.ts';
+import { formatLength } from '../report/quantities.ts';
 import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';
 import { describeHolder, isHeld, lockKind, lockPath } from '../state/lock.ts';

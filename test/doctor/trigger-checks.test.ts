@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Check, examine, type RegisteredTrigger, type Site } from '../../src/doctor/doctor.ts';
-import { programChecks } from '../../src/doctor/programs.ts';
-import { triggerChecks } from '../../src/doctor/trigger.ts';
+import { programChecks } from '../../src/doctor/program-checks.ts';
+import { triggerChecks } from '../../src/doctor/trigger-checks.ts';
 import { StorageError } from '../../src/errors.ts';
 import { at, makeConfig, makeGroup, makeScript, minute } from '../builders.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { neutralise, redacted, redactText, withoutEscapes } from '../../src/log/text.ts';
+import { neutralise, redacted, redactText, withoutEscapes } from '../../src/log/safe-text.ts';
 
 const forbidden = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{Surrogate}]/u;
 

@@ -1,7 +1,7 @@
 import { mainLane } from '../config/config.ts';
-import { type Edge, edgesOf, type GraphNode, type Standing } from './graph.ts';
+import { type Edge, edgesOf, type GraphNode, type Standing } from './graph-document.ts';
+import { formatDistance } from './quantities.ts';
 import { padTo, shorten } from './table.ts';
-import { formatDistance } from './words.ts';
 
 /** Gives a word the colour of what it stands for; the default leaves it plain. */
 export type PaintStanding = (text: string, standing: Standing) => string;

@@ -1,4 +1,4 @@
-import { neutralise } from './text.ts';
+import { neutralise } from './safe-text.ts';
 
 export const logLevels = ['error', 'warn', 'info'] as const;
 export type LogLevel = (typeof logLevels)[number];

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../src/config/config.ts';
-import { renderDot, renderMermaid } from '../../src/report/diagram.ts';
-import { documentGraph, type GraphNode, selectAround } from '../../src/report/graph.ts';
-import { escapeXml, renderSvg } from '../../src/report/svg.ts';
-import { renderTree } from '../../src/report/tree.ts';
+import { renderDot, renderMermaid } from '../../src/report/graph-diagrams.ts';
+import { documentGraph, type GraphNode, selectAround } from '../../src/report/graph-document.ts';
+import { escapeXml, renderSvg } from '../../src/report/graph-svg.ts';
+import { renderTree } from '../../src/report/graph-tree.ts';
 import type { State } from '../../src/state/schema.ts';
 import { at, cron, day, every, hour, iso, makeGroup, makeState, minute, on, ran, ranAndEnded } from '../builders.ts';
 
