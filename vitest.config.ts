@@ -5,8 +5,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build.ts'],
     setupFiles: ['test/seed.ts'],
-    // Real processes and real clocks on machines that have other things to do: what fails twice is broken.
+    // Tests start real processes and use real clocks, and machines have other work. The reporter lists what needed a retry.
     retry: 1,
+    reporters: ['default', './test/flaky-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
