@@ -1,299 +1,217 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeLine } from '../../src/trigger/guard.ts';
+import { build as bundle } from 'esbuild';
+import example from '../../tasks.config.ts';
 import { writeQuarter } from '../report/quarter.ts';
-import { makeOrder } from '../trigger/orders.ts';
-import { type Command, countCalls, isInstalled, measure, measurePeak, run, spreadOf } from './measure.ts';
-import { measurePeers } from './peers.ts';
-import { compareBoth, compareMemory, limit, type Result } from './result.ts';
-import { groupsInGraph, groupsOfTrue, makeDue, makeExample, type Place, type Workspace, warm } from './workspace.ts';
+import { type Command, measurePeaks, measureTimes, quantile, run } from './measure.ts';
+import { type Bench, type Build, makeDue, makeDueExample, makeIdleExample, type Workspace } from './workspace.ts';
 
-export interface Bench {
-  readonly place: Place;
-  readonly node: string;
+export interface Setup {
+  readonly bench: Bench;
+  readonly build: Build;
+  /** An older build to compare with. */
+  readonly against: Build | null;
   readonly runs: number;
-  /** For what stands beside the table. */
-  readonly say: (text: string) => void;
 }
 
-/** Nothing may come due while idle ticks are measured, ms. */
-const quietFor = 60_000;
-const nothing = (node: string): Command => ({ argv: [node, '-e', '0'] });
+/** One line of the table. */
+export interface Result {
+  readonly row: string;
+  /** Medians: ms of user and system time, or MiB. */
+  readonly ours: number;
+  /** Null where the target is an amount. */
+  readonly base: number | null;
+  readonly unit: 'ms' | 'MiB';
+  /** The ratio, or ours where there is no base. */
+  readonly value: number;
+  /** The quartiles of this value over the rounds. */
+  readonly spread: readonly [number, number];
+  readonly target: number;
+}
 
-/** Each row of the table by its name. */
-export const rows: Record<string, (bench: Bench) => Promise<Result[]> | Result[]> = {
-  idle: measureIdle,
-  guard: measureGuard,
-  changed: measureChanged,
-  full: measureFull,
-  graph: measureGraph,
-  forecast: measureForecast,
-  status: measureStatus,
-  output: measureOutput,
-  growth: measureGrowth,
-  peers: measurePeers,
+type Values = readonly number[];
+type Measure = (setup: Setup) => Promise<Result[]> | Result[];
+
+/** The rows of the table by the names that `--only` takes. */
+export const rows: Readonly<Record<string, Measure>> = {
+  async example({ bench, build, against, runs }) {
+    const { workspace, tick } = makeDueExample(bench, build);
+    const bare = { argv: await writeBareExample(workspace, build.node), prepare: tick.prepare };
+    const others = against === null ? [] : [makeDueExample(bench, against).tick];
+    const [ours = [], base = [], older] = measureTimes([tick, bare, ...others], runs);
+    const results = [compare('example, all due / its scripts bundled, bare', ours, base, 1.6)];
+    if (older) results.push(compare('example, all due / the other build', ours, older, 0.35));
+    return results;
+  },
+
+  async guard({ bench, build, runs }) {
+    const workspace = await makeIdleExample(bench, build);
+    const [ours = [], base = []] = measureTimes([readGuard(workspace), startAnacron(workspace)], runs, 10);
+    return [compare('idle tick under the guard / idle anacron', ours, base, 1)];
+  },
+
+  async idle(setup) {
+    const workspace = await makeIdleExample(setup.bench, setup.build);
+    return compareWithNode('idle tick with Node', workspace.rhythm('tick'), 2.2, setup);
+  },
+
+  groups({ bench, build, runs }) {
+    const count = 42;
+    const { workspace, tick } = makeDue(bench, build, count);
+    workspace.write('loop.cjs', durableLoop);
+    const loop = { argv: [build.node, join(workspace.folder, 'loop.cjs'), workspace.folder, `${count}`] };
+    const [ours = [], base = []] = measureTimes([tick, loop], runs);
+    return [compare(`${count} groups of true / a loop of spawns and durable records`, ours, base, 2.5)];
+  },
+
+  async changed(setup) {
+    const workspace = await makeIdleExample(setup.bench, setup.build);
+    const edit = ['sh', '-c', 'echo "// edited" >>"$1"', 'sh', join(workspace.folder, 'tasks.config.ts')];
+    return compareWithNode('changed configuration', { ...workspace.rhythm('tick'), prepare: edit }, 6, setup);
+  },
+
+  status(setup) {
+    const workspace = setup.bench.make(setup.build);
+    const write = () => writeQuarter(workspace.outputs, Date.now());
+    workspace.write('tasks.config.json', JSON.stringify(write().config));
+    // A tick leaves the configuration in the cache; the second history is as if it had not been.
+    run(workspace.rhythm('tick').argv);
+    workspace.write('outputs/master_scheduler_state.json', JSON.stringify(write().state, null, 2));
+    return compareWithNode('status, 90 days of history', workspace.rhythm('status'), 3, setup);
+  },
+
+  preview(setup) {
+    const workspace = setup.bench.make(setup.build);
+    workspace.write('tasks.config.ts', `export default ${JSON.stringify(graphOf(42))};\n`);
+    workspace.write('package.json', '{ "type": "module" }\n');
+    run(workspace.rhythm('tick').argv);
+    return compareWithNode('dry run of 42 groups', workspace.rhythm('tick', '--dry-run'), 2.2, setup);
+  },
+
+  large({ bench, build, runs }) {
+    const [one, thousand, tenThousand] = [1, 1_000, 10_000].map((count) => {
+      const workspace = bench.make(build);
+      workspace.write('tasks.config.json', JSON.stringify(graphOf(count)));
+      return workspace.rhythm('tick', '--dry-run');
+    }) as [Command, Command, Command];
+    const [times = []] = measureTimes([tenThousand], runs);
+    const [least = [], some = [], many = []] = measurePeaks([one, thousand, tenThousand], runs);
+    const growthOf = (peaks: Values) => peaks.map((peak, round) => peak - (least[round] ?? Number.NaN));
+    return [
+      compare('dry run of 10,000 groups', times, null, 1_500),
+      compare('its memory over that of 1 group / the same of 1,000', growthOf(many), growthOf(some), 10, 'MiB'),
+    ];
+  },
+
+  growth({ bench, build, runs }) {
+    const ticks = [1_000, 100].map((count) => makeDue(bench, build, count).tick);
+    const [thousand = [], hundred = []] = measureTimes(ticks, Math.ceil(runs / 4));
+    const perGroup = (times: Values, count: number) => times.map((time) => time / count);
+    return [
+      compare('tick of 1,000 groups / of 100, per group', perGroup(thousand, 1_000), perGroup(hundred, 100), 1.5),
+    ];
+  },
 };
 
-async function measureIdle({ place, node, runs }: Bench): Promise<Result[]> {
-  const workspace = await makeExample(place, node, quietFor);
-  const tick = workspace.rhythm('tick');
-  const before = countRuns(workspace);
-  const [ours, base] = measureTwo(tick, nothing(node), runs);
-  const memory = compareMemory('idle tick', measurePeak(tick), measurePeak(nothing(node)), 8);
-  if (countRuns(workspace) !== before) throw new Error('a tick that was measured as idle ran something');
-  return [...compareBoth('idle tick', ours, base, 1.3), memory];
+/** @param target at most, for ours over base; without a base, for ours in ms */
+function compare(row: string, ours: Values, base: Values | null, target: number, unit: Result['unit'] = 'ms'): Result {
+  const [own, other] = [quantile(ours, 0.5), base && quantile(base, 0.5)];
+  const values = base === null ? ours : ours.map((value, round) => value / (base[round] ?? Number.NaN));
+  const spread = [quantile(values, 0.25), quantile(values, 0.75)] as const;
+  return { row, ours: own, base: other, unit, value: own / (other ?? 1), spread, target };
 }
 
-async function measureGuard({ place, node, runs, say }: Bench): Promise<Result[]> {
-  if (!isInstalled('anacron')) {
-    say('guard: anacron is not installed.');
-    return [];
-  }
-  const workspace = await makeExample(place, node, quietFor);
-  run(workspace.rhythm('tick', '--stamp').argv);
-  const { folder, outputs } = workspace;
-  // A tick that is started all the same fails, and with it the benchmark.
-  const line = writeLine(makeOrder({ workspace: folder, outputs, node: '/bin/false', program: 'x' }));
-  const spool = join(folder, 'spool');
-  mkdirSync(spool);
-  workspace.write('anacrontab', '1 0 nothing true\n');
-  const anacron = ['anacron', '-d', '-s', '-t', join(folder, 'anacrontab'), '-S', spool];
-  // As if its job had run today already.
-  run([...anacron, '-u']);
-  const guard: Command = { argv: ['/bin/sh', '-c', line] };
-  // Both take about a millisecond: more runs cost little.
-  const [ours, base] = measureTwo(guard, { argv: anacron }, runs * 10);
-  return compareBoth('suppressed tick / anacron', ours, base, 1);
+function compareWithNode(what: string, ours: Command, target: number, { build, runs }: Setup): Result[] {
+  const [own = [], base = []] = measureTimes([ours, { argv: [build.node, '-e', '0'] }], runs);
+  return [compare(`${what} / node -e 0`, own, base, target)];
 }
 
-async function measureChanged({ place, node, runs }: Bench): Promise<Result[]> {
-  const workspace = await makeExample(place, node, quietFor);
-  const append = 'echo "// changed" >>"$1"';
-  const prepare = ['sh', '-c', append, 'sh', join(workspace.folder, 'tasks.config.ts')];
-  const [ours, base] = measureTwo({ ...workspace.rhythm('tick'), prepare }, nothing(node), runs);
-  return compareBoth('changed configuration', ours, base, 4);
-}
-
-function measureFull({ place, node, runs, say }: Bench): Result[] {
-  const shapes = [
-    { name: '11 scripts in 5 groups', sizes: [2, 3, 2, 2, 2], target: 1.5 },
-    { name: '42 scripts in 42 groups', sizes: Array<number>(42).fill(1), target: 1.5 },
-    { name: '42 scripts in 1 group', sizes: [42], target: null },
-  ];
-  return shapes.flatMap(({ name, sizes, target }) => {
-    const { workspace, tick } = makeDue(place, node, groupsOfTrue(sizes));
-    const count = sizes.reduce((sum, size) => sum + size, 0);
-    workspace.write(
-      'loop.cjs',
-      `${spawnOne}\n(async () => { for (let n = 0; n < ${count}; n++) await spawnOne(); })();`,
-    );
-    workspace.write(
-      'records.cjs',
-      `${spawnOne}\n${recordOne}\n(async () => {
-  for (let n = 0; n < ${count}; n++, recordOne()) await spawnOne();
-})();`,
-    );
-    const bare: Command = { argv: [node, join(workspace.folder, 'loop.cjs')] };
-    const recording: Command = { argv: [node, join(workspace.folder, 'records.cjs'), workspace.folder] };
-    const [ours, base, recorded] = measure([tick, bare, recording], runs);
-    if (ours === undefined || base === undefined || recorded === undefined) throw new Error('three were measured');
-    tellRest(name, workspace, tick, bare, say);
-    return [
-      ...compareBoth(name, ours, base, target),
-      ...compareBoth(`${name} / the loop with durable records`, ours, recorded, target),
-    ];
+/**
+ * Bundles the scripts of the example and returns the argv of a shell that starts them one after another, as the tick does:
+ * with its environment and their output in files. As in the tick, only optional scripts may exit with 1.
+ */
+async function writeBareExample({ folder, outputs, write }: Workspace, node: string): Promise<string[]> {
+  const scripts = Object.values(example.groups)
+    .flatMap((group) => group.scripts ?? [])
+    .map((script) => (typeof script === 'string' ? { run: script, optional: false } : script))
+    .map(({ run = '', optional }) => ({ words: run.split(' '), optional }));
+  await bundle({
+    entryPoints: scripts.map(({ words: [name = ''] }) => join(folder, 'scripts', name)),
+    outdir: join(folder, 'bundles'),
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    sourcemap: 'linked',
   });
+  const starts = scripts.map(({ words: [name = '', ...args], optional }) => {
+    const bundled = join(folder, 'bundles', name.replace('.ts', '.mjs'));
+    const start = `${node} --enable-source-maps ${[bundled, ...args].join(' ')} >${join(outputs, `${name}.log`)} 2>&1`;
+    return `RHYTHM_SCRIPT=${name} ${start}${optional ? ' || [ $? = 1 ]' : ''}`;
+  });
+  const variables = [
+    `export RHYTHM_WORKSPACE=${folder} RHYTHM_OUTPUTS=${outputs}`,
+    'export RHYTHM_GROUP=example RHYTHM_RUN_ID=bare RHYTHM_ATTEMPT=1 RHYTHM_BEAT=2026-01-01T00:00:00.000Z',
+  ];
+  write('bare.sh', ['set -e', `cd ${folder}`, 'exec </dev/null', ...variables, ...starts, ''].join('\n'));
+  return ['sh', join(folder, 'bare.sh')];
 }
 
-const spawnOne = `const { spawn } = require('node:child_process');
-const spawnOne = () => new Promise((done) => spawn('/bin/true', { stdio: 'ignore' }).on('close', done));`;
+/** What the crontab has for a workspace, after its first run there. */
+function readGuard(workspace: Workspace): Command {
+  const printed = run(workspace.rhythm('install', '--trigger', 'cron', '--print').argv);
+  const line = /^\*\/5 \* \* \* \* (.*)$/m.exec(printed)?.[1];
+  if (line === undefined) throw new Error(`no line for cron in ${printed}`);
+  const argv = ['/bin/sh', '-c', line];
+  run(argv);
+  return { argv };
+}
 
-/** What is needed at least for a state and a history that outlive a loss of power: a replaced file and an added line. */
-const recordOne = `const fs = require('node:fs');
-const folder = process.argv[2];
-const sync = (path, flags, text) => {
+/** An anacron whose only job has run today. */
+function startAnacron({ folder, write }: Workspace): Command {
+  const [table, spool] = [join(folder, 'anacrontab'), join(folder, 'spool')];
+  write('anacrontab', '1 0 nothing true\n');
+  mkdirSync(spool);
+  const argv = ['anacron', '-d', '-s', '-t', table, '-S', spool];
+  run([...argv, '-u']);
+  return { argv };
+}
+
+/**
+ * What a scheduler does at least if its history and state are to survive a loss of power: before the first start and after
+ * each end it appends to a file and replaces another, with the fsyncs of the tick and as many bytes as in its records.
+ */
+const durableLoop = `const fs = require('node:fs');
+const { spawn } = require('node:child_process');
+const [, , folder, count] = process.argv;
+const state = fs.readFileSync(folder + '/outputs/master_scheduler_state.json');
+const sync = (path, flags, content) => {
   const file = fs.openSync(path, flags);
-  if (text !== undefined) fs.writeSync(file, text);
+  if (content !== undefined) fs.writeSync(file, content);
   fs.fsyncSync(file);
   fs.closeSync(file);
 };
-const recordOne = () => {
-  sync(folder + '/records.jsonl', 'a', 'x'.repeat(1024) + '\\n');
-  sync(folder + '/durable.tmp', 'w', 'x'.repeat(10240));
-  fs.renameSync(folder + '/durable.tmp', folder + '/durable');
+const record = () => {
+  sync(folder + '/records.jsonl', 'a', 'x'.repeat(2_000) + '\\n');
+  sync(folder + '/record.tmp', 'w', state);
+  fs.renameSync(folder + '/record.tmp', folder + '/record');
   sync(folder, 'r');
-};`;
+};
+const spawnOne = () => new Promise((done) => spawn('/bin/true', { stdio: 'ignore' }).on('close', done));
+(async () => {
+  record();
+  for (let n = 0; n < count; n++, record()) await spawnOne();
+})();
+`;
 
-/** Where a full tick spends what it takes beyond the spawns. */
-function tellRest(name: string, { folder }: Workspace, tick: Command, bare: Command, say: Bench['say']): void {
-  const calls = ['fsync', 'fdatasync', 'rename', 'execve', 'clone', 'clone3', 'fork', 'vfork', 'openat', 'write'];
-  for (const [who, command] of [
-    ['tick', tick],
-    ['bare loop', bare],
-  ] as const) {
-    const counts = countCalls(command, calls);
-    if (counts === null) return;
-    say(`  ${name}, ${who}: ${[...counts].map(([call, count]) => `${count} ${call}`).join(', ')}`);
-  }
-  const write = `${recordOne}
-const start = performance.now();
-for (let n = 0; n < 50; n++) recordOne();
-console.log((performance.now() - start) / 50);`;
-  writeFileSync(join(folder, 'durable.cjs'), write);
-  const each = Number(run([process.execPath, join(folder, 'durable.cjs'), folder]));
-  say(`  a durable record (10 KB replaced, 1 KB added: three fsyncs) takes ${each.toFixed(2)} ms here`);
-}
-
-function measureGraph({ place, node, runs }: Bench): Result[] {
-  // What every planner has to do: read the same file, and sort it topologically (Kahn).
-  const kahn = `const { groups } = JSON.parse(require('node:fs').readFileSync(process.argv[2], 'utf8'));
-const names = Object.keys(groups);
-const followers = new Map(names.map((name) => [name, []]));
-const waiting = new Map();
-for (const name of names) {
-  waiting.set(name, groups[name].dependsOn.length);
-  for (const other of groups[name].dependsOn) followers.get(other).push(name);
-}
-const order = names.filter((name) => waiting.get(name) === 0);
-for (let done = 0; done < order.length; done++) {
-  for (const follower of followers.get(order[done])) {
-    waiting.set(follower, waiting.get(follower) - 1);
-    if (waiting.get(follower) === 0) order.push(follower);
-  }
-}
-if (order.length !== names.length) process.exitCode = 1;`;
-  // Any tick leaves the program compiled.
-  makeDue(place, node, groupsOfTrue([1]));
-  const perGroup: number[] = [];
-  const results = [1_000, 10_000, 100_000].flatMap((count) => {
-    const workspace = place.make(node);
-    workspace.write('tasks.config.json', JSON.stringify({ timezone: 'UTC', groups: groupsInGraph(count) }));
-    workspace.write('kahn.cjs', kahn);
-    const bare = { argv: [node, join(workspace.folder, 'kahn.cjs'), join(workspace.folder, 'tasks.config.json')] };
-    const plan = workspace.rhythm('tick', '--dry-run');
-    const name = `dry run of ${count.toLocaleString('en')} groups`;
-    const [ours, base] = measureTwo(plan, bare, runs);
-    const memory = compareMemory(name, measurePeak(plan, 3), measurePeak(bare, 3), null);
-    perGroup.push((memory.ours.median - measurePeak(nothing(node), 3).median) / (count / 1_000));
-    return [...compareBoth(name, ours, base, 2), memory];
-  });
-  const [, ten = 0, hundred = 0] = perGroup;
-  // What 100,000 groups take may be no more than ten times what 10,000 do.
-  const linear = { min: hundred, median: hundred, max: hundred };
-  const earlier = { min: ten, median: ten, max: ten };
-  const value = hundred / ten;
-  const row = 'MiB per 1,000 groups, of 100,000 / of 10,000';
-  const growth: Result = {
-    row,
-    unit: 'MiB',
-    ours: linear,
-    base: earlier,
-    value,
-    relation: 'ratio',
-    target: 1.2,
-    met: value <= 1.2,
-  };
-  return [...results, growth];
-}
-
-function measureForecast({ place, node, runs }: Bench): Result[] {
-  const { workspace } = makeQuarter(place, node, 2);
-  const [ours] = measure([workspace.rhythm('tick', '--dry-run', '--for', '30d')], runs);
-  return ours === undefined ? [] : [limit('forecast of 30 days, 42 groups', ours.wall, 1_000)];
-}
-
-function measureStatus({ place, node, runs, say }: Bench): Result[] {
-  const { workspace, records } = makeQuarter(place, node, 90);
-  say(`  the history has ${records.toLocaleString('en')} records`);
-  const [ours, base] = measureTwo(workspace.rhythm('status'), nothing(node), runs);
-  return compareBoth('status, 90 days of history', ours, base, 2);
-}
-
-/** A workspace of 42 groups that has been at work for days; its configuration is kept, as by its ticks. */
-function makeQuarter(place: Place, node: string, days: number): { workspace: Workspace; records: number } {
-  const workspace = place.make(node);
-  const { config, state, records } = writeQuarter(workspace.outputs, Date.now(), days);
-  workspace.write('tasks.config.json', JSON.stringify(config));
-  // A tick leaves the configuration in the cache; then everything is as it was.
-  run(workspace.rhythm('tick').argv);
-  const again = writeQuarter(workspace.outputs, Date.now(), days);
-  workspace.write('outputs/master_scheduler_state.json', JSON.stringify(days === 90 ? again.state : state, null, 2));
-  return { workspace, records };
-}
-
-function measureOutput({ place, node, runs }: Bench): Result[] {
-  const bytes = Number(process.env.BYTES ?? 1_000_000_000);
-  const print = (count: number) => `yes 'a line of output as scripts print it' | head -c ${count}`;
-  const group = (count: number) => ({ chatty: { every: '1s', scripts: [{ shell: print(count), name: 'print' }] } });
-  const much = makeDue(place, node, group(1_000));
-  const few = makeDue(place, node, group(1_000));
-  much.workspace.write('tasks.config.json', JSON.stringify({ timezone: 'UTC', groups: group(bytes) }));
-  const file = join(much.workspace.folder, 'printed');
-  const bare: Command = {
-    argv: ['/bin/sh', '-c', `${print(bytes)} >"$1"`, 'sh', file],
-    prepare: ['rm', '-f', file],
-  };
-  const [ours, base] = measureTwo(much.tick, bare, Math.max(3, Math.floor(runs / 3)));
-  const size = `${bytes / 1e9} GB of output`;
-  return [
-    ...compareBoth(size, ours, base, 2),
-    compareMemory(`${size} / of 1 KB`, measurePeak(much.tick, 3), measurePeak(few.tick, 3), 20),
-  ];
-}
-
-/** What a tick costs beside little and beside much that earlier ones left. */
-async function measureGrowth({ place, node, runs }: Bench): Promise<Result[]> {
-  // Noise aside nothing may grow; two medians of the same program differ by less than this on a busy machine.
-  const noise = 1.15;
-  const results: Result[] = [];
-  for (const kind of ['idle', 'due'] as const) {
-    const grown: Command[] = [];
-    for (const factor of [1, 10, 100]) {
-      const workspace = place.make(node);
-      leaveBehind(workspace, factor);
-      const every = kind === 'idle' ? '1d' : '1s';
-      const groups = { only: { every, offset: '12h', scripts: [{ command: '/bin/true' }] } };
-      if (kind === 'due') Object.assign(groups.only, { offset: '0s' });
-      workspace.write('tasks.config.json', JSON.stringify({ timezone: 'UTC', groups }));
-      // Also prunes, which is done once a day.
-      run(workspace.rhythm('tick').argv);
-      if (kind === 'idle') await warm(workspace, quietFor);
-      grown.push(kind === 'idle' ? workspace.rhythm('tick') : waitForBeat(workspace));
-    }
-    const [one, ten, hundred] = measure(grown, runs);
-    if (one === undefined || ten === undefined || hundred === undefined) throw new Error('three were measured');
-    const peaks = grown.map((command) => measurePeak(command));
-    results.push(
-      ...compareBoth(`${kind} tick beside 10 x as much`, ten, one, noise),
-      ...compareBoth(`${kind} tick beside 100 x as much`, hundred, one, noise),
-      compareMemory(`${kind} tick beside 100 x as much`, peaks[2] ?? spreadOf([]), peaks[0] ?? spreadOf([]), 4),
+/** Groups that each depend on up to five earlier ones, scattered by a prime. */
+function graphOf(count: number): object {
+  const groups = Array.from({ length: count }, (_, index) => {
+    const dependsOn = new Set(
+      Array.from({ length: Math.min(5, index) }, (_, n) => `group_${(7_919 * (n + 1)) % index}`),
     );
-  }
-  return results;
-}
-
-/** A tick that has a beat each second. Its outputs stay: to put back as much as there is would disturb what is measured. */
-function waitForBeat(workspace: Workspace): Command {
-  return { ...workspace.rhythm('tick'), prepare: ['sleep', '1'] };
-}
-
-/** A history of about 1,000 records and 50 old runs with their files, or so many times as much. */
-function leaveBehind({ outputs }: Workspace, factor: number): void {
-  writeQuarter(outputs, Date.now() - 3_600_000, 0.85 * factor);
-  for (let index = 0; index < 50 * factor; index++) {
-    const day = new Date(Date.now() - (1 + (index % 12)) * 86_400_000).toISOString().slice(0, 10);
-    const folder = join(outputs, 'runs', day, `group_${index % 42}-${index}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, '1-work.sh.log'), 'done\n');
-  }
-}
-
-function countRuns({ outputs }: Workspace): number {
-  return readFileSync(join(outputs, 'history.jsonl'), 'utf8').split('"type":"run-start"').length;
-}
-
-function measureTwo(ours: Command, base: Command, runs: number) {
-  const [first, second] = measure([ours, base], runs);
-  if (first === undefined || second === undefined) throw new Error('two were measured');
-  return [first, second] as const;
+    return [`group_${index}`, { every: '10m', dependsOn: [...dependsOn], scripts: [{ command: 'true' }] }];
+  });
+  return { timezone: 'UTC', groups: Object.fromEntries(groups) };
 }

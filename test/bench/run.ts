@@ -1,76 +1,81 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { cpus, loadavg, totalmem, type } from 'node:os';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { isInstalled } from './measure.ts';
-import { type Result, renderResults } from './result.ts';
-import { type Bench, rows } from './rows.ts';
-import { openPlace, type Place, repository } from './workspace.ts';
+import { type Result, rows } from './rows.ts';
+import { openBench, repository } from './workspace.ts';
 
 /**
- * `npm run bench`, with names of rows for some of them: what rhythm costs, each time against something else that is
- * measured in the same run. RUNS changes how often each program is run (21), NODES names other Nodes than the one that
- * runs this, separated as in PATH; BYTES makes the row `output` smaller; `--json FILE` writes the results there, `-` to
- * stdout in place of the table. Needs hyperfine and GNU time. Not all of it says anything on a machine with other work:
- * look at the load, and at the least and the most beside each median.
+ * `npm run bench -- [options]`: what rhythm costs in user and system time, as ratios to something else that is measured in
+ * the same rounds. Other work on the machine moves even these ratios: look at the load and the spread.
+ *
+ *   --only NAME     only this row of rows.ts; may be repeated
+ *   --runs N        rounds in which each program is started once (21)
+ *   --node FILE     the Node to measure on (the one that runs this)
+ *   --against DIR   another checkout, installed and built, to compare the example with
+ *   --strict        exit with 1 if a target is missed
  */
-const { values: flags, positionals: chosen } = parseArgs({
-  options: { json: { type: 'string' } },
-  allowPositionals: true,
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: Object.keys(rows) },
+    runs: { type: 'string', default: '21' },
+    node: { type: 'string', default: process.execPath },
+    against: { type: 'string' },
+    strict: { type: 'boolean', default: false },
+  },
 });
-const say = (text: string) => void (flags.json === '-' ? process.stderr : process.stdout).write(`${text}\n`);
-const wrong = chosen.filter((name) => !Object.hasOwn(rows, name));
-if (wrong.length > 0) throw new Error(`there is no row ${wrong.join(', ')}; there are ${Object.keys(rows).join(', ')}`);
-if (!isInstalled('hyperfine') || !isInstalled('/usr/bin/time')) throw new Error('it takes hyperfine and /usr/bin/time');
+const runs = Number(flags.runs);
+if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs takes a number of rounds, not ${flags.runs}`);
+const unknown = flags.only.filter((name) => !Object.hasOwn(rows, name));
+if (unknown.length > 0) {
+  throw new Error(`no row is called ${unknown.join(', ')}; the rows are ${Object.keys(rows).join(', ')}`);
+}
+const needed = ['hyperfine', '/usr/bin/time', 'anacron'];
+const missing = needed.filter((name) => spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name]).status !== 0);
+if (missing.length > 0) throw new Error(`install ${missing.join(', ')} first`);
 
-const runs = Number(process.env.RUNS ?? 21);
-const nodes = process.env.NODES?.split(':') ?? [process.execPath];
-execFileSync(process.execPath, ['esbuild.config.js'], {
-  cwd: repository,
-  stdio: ['ignore', process.stderr, 'inherit'],
-});
-
-const machine = {
-  system: type(),
-  processor: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  loadBefore: loadavg(),
-};
-say(`${machine.system}, ${machine.cores} x ${machine.processor}, ${machine.memoryGiB} GiB, load ${tellLoad()}.`);
-say(`At least ${runs} runs of each; median [least..most].`);
-const benches: { node: string; results: Result[] }[] = [];
-const places: Place[] = [];
+execFileSync(process.execPath, ['esbuild.config.js'], { cwd: repository, stdio: 'inherit' });
+const node = resolve(flags.node);
+const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+const load = () => `load ${loadavg()[0]?.toFixed(1)}`;
+console.log(`Node ${version}, ${cpus().length} x ${cpus()[0]?.model}, rounds: ${runs}, ${load()}`);
+const bench = openBench();
+const results: Result[] = [];
 try {
-  for (const node of nodes) {
-    const version = execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
-    const place = openPlace();
-    places.push(place);
-    const bench: Bench = { place, node, runs, say };
-    const results: Result[] = [];
-    for (const [name, measureRow] of Object.entries(rows)) {
-      if (chosen.length > 0 && !chosen.includes(name)) continue;
-      say(`Node ${version}, ${name} …`);
-      const found = await measureRow(bench);
-      results.push(...found);
-      say(renderResults(found));
-    }
-    benches.push({ node: version, results });
+  const against = flags.against === undefined ? null : { root: resolve(flags.against), node };
+  for (const [name, measureRow] of Object.entries(rows)) {
+    if (!flags.only.includes(name)) continue;
+    console.log(`measuring ${name} ...`);
+    results.push(...(await measureRow({ bench, build: { root: repository, node }, against, runs })));
   }
 } finally {
-  for (const place of places) place.remove();
+  bench.remove();
+}
+console.log(`\n${render(results)}\n\n${load()}`);
+if (flags.strict && !results.every(isMet)) process.exitCode = 1;
+
+function isMet({ value, target }: Result): boolean {
+  return value <= target;
 }
 
-for (const { node, results } of benches) say(`\nNode ${node}, load ${tellLoad()}\n${renderResults(results)}`);
-if (flags.json !== undefined) {
-  const document = { schemaVersion: 1, at: new Date().toISOString(), machine, loadAfter: loadavg(), runs, benches };
-  const text = `${JSON.stringify(document, null, 2)}\n`;
-  if (flags.json === '-') process.stdout.write(text);
-  else writeFileSync(flags.json, text);
-}
-
-function tellLoad(): string {
-  return loadavg()
-    .map((load) => load.toFixed(1))
-    .join(' ');
+/** The table: medians, and in brackets the quartiles. */
+function render(all: readonly Result[]): string {
+  const lines = all.map((result) => {
+    const { row, ours, base, unit, value, spread, target } = result;
+    const show = (number: number) => (base === null ? `${number.toFixed(0)} ${unit}` : number.toFixed(2));
+    const amount = (number: number) => `${number.toFixed(1)} ${unit}`;
+    return [
+      row,
+      amount(ours),
+      base === null ? '-' : amount(base),
+      base === null ? '-' : show(value),
+      `[${spread.map(show).join(' .. ')}]`,
+      `<= ${base === null ? show(target) : target}`,
+      isMet(result) ? 'met' : 'MISSED',
+    ];
+  });
+  const table = [['row', 'ours', 'base', 'ratio', 'spread', 'target', ''], ...lines];
+  const widths = [0, 1, 2, 3, 4, 5, 6].map((column) => Math.max(...table.map((line) => line[column]?.length ?? 0)));
+  const pad = (cell: string, column: number) => cell.padEnd(widths[column] ?? 0);
+  return table.map((line) => line.map(pad).join('  ').trimEnd()).join('\n');
 }

@@ -1,40 +1,43 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { PlanDocument } from '../../src/report/plan-document.ts';
+import { join, resolve } from 'node:path';
 import { type Command, environment, run } from './measure.ts';
 
-export const repository = fileURLToPath(new URL('../..', import.meta.url));
-const program = join(repository, 'dist/rhythm.js');
+export const repository = resolve(import.meta.dirname, '../..');
 
-/** A workspace in the temporary folder, for one Node. */
+/** A program under test: a checkout in which dist/ is built, and the Node that runs it. */
+export interface Build {
+  readonly root: string;
+  readonly node: string;
+}
+
 export interface Workspace {
   readonly folder: string;
   readonly outputs: string;
-  readonly node: string;
   write(name: string, text: string): void;
   rhythm(...args: string[]): Command;
 }
 
-/** Where workspaces are made, with a cache of their own; to be removed when all is measured. */
-export interface Place {
-  make(node: string): Workspace;
+/** A temporary folder for workspaces, with a cache of their own. */
+export interface Bench {
+  make(build: Build): Workspace;
   remove(): void;
 }
 
-export function openPlace(): Place {
+export function openBench(): Bench {
   const base = mkdtempSync(join(tmpdir(), 'rhythm-bench-'));
   environment.XDG_CACHE_HOME = join(base, 'cache');
   let count = 0;
   return {
-    make(node) {
+    make({ root, node }) {
       const folder = join(base, `workspace-${++count}`);
-      mkdirSync(folder);
+      mkdirSync(join(folder, 'node_modules'), { recursive: true });
+      symlinkSync(root, join(folder, 'node_modules/rhythm-scheduler'));
+      const program = ['dist/rhythm.js', 'dist/rhythm.cjs'].map((name) => join(root, name)).find(existsSync);
+      if (program === undefined) throw new Error(`${root} has no built program: run npm run build there`);
       return {
         folder,
         outputs: join(folder, 'outputs'),
-        node,
         write: (name, text) => writeFileSync(join(folder, name), text),
         rhythm: (...args) => ({ argv: [node, program, '-C', folder, ...args] }),
       };
@@ -43,97 +46,93 @@ export function openPlace(): Place {
   };
 }
 
-/**
- * The example workspace with its TypeScript configuration, after real ticks, with nothing due for some time. Its scripts
- * are empty: what they would find on a busy machine, such as that it is not fit, decides what is due.
- *
- * @param quietFor ms in which no beat may come
- */
-export async function makeExample(place: Place, node: string, quietFor: number): Promise<Workspace> {
-  const workspace = place.make(node);
-  const longAgo = Date.now() / 1_000 - 3_600;
+/** What the rows read of `tick --json` and `tick --dry-run --json`. */
+interface Plan {
+  readonly groups: readonly {
+    readonly decision: string;
+    readonly nextBeat: string | null;
+    readonly scripts: readonly { readonly name: string; readonly exitCode?: number | null }[];
+  }[];
+}
+
+function readPlan({ argv }: Command): Plan {
+  return JSON.parse(run(argv)) as Plan;
+}
+
+/** A copy of the example workspace in this repository. */
+function copyExample(bench: Bench, build: Build): Workspace {
+  const workspace = bench.make(build);
+  const anHourAgo = Date.now() / 1_000 - 3_600;
   for (const name of ['tasks.config.ts', 'endpoints.json', 'scripts']) {
     const file = join(workspace.folder, name);
-    cpSync(join(repository, name), file, {
-      recursive: true,
-      filter: (path) => basename(path) !== 'lib',
-    });
-    utimesSync(file, longAgo, longAgo);
+    cpSync(join(repository, name), file, { recursive: true });
+    utimesSync(file, anHourAgo, anHourAgo);
   }
-  for (const { scripts } of planOf(workspace).groups) {
-    for (const { name } of scripts) workspace.write(join('scripts', name), '');
-  }
-  mkdirSync(join(workspace.folder, 'node_modules'));
-  symlinkSync(repository, join(workspace.folder, 'node_modules/rhythm-scheduler'));
-  await warm(workspace, quietFor);
+  // Not a copy of package.json: its name is that of the library, which the configuration has to find in node_modules.
+  workspace.write('package.json', '{ "type": "module" }\n');
   return workspace;
 }
 
-/** Ticks until nothing is due, and nothing comes due for `quietFor` ms; waits for a beat that is too near. */
-export async function warm(workspace: Workspace, quietFor: number): Promise<void> {
+/**
+ * The example workspace with nothing due for a minute. Its scripts are empty, since what they find on a busy machine
+ * would decide what is due.
+ */
+export async function makeIdleExample(bench: Bench, build: Build): Promise<Workspace> {
+  const workspace = copyExample(bench, build);
+  const preview = workspace.rhythm('tick', '--dry-run', '--json');
+  for (const { name } of readPlan(preview).groups.flatMap(({ scripts }) => scripts)) {
+    workspace.write(join('scripts', name), '');
+  }
   for (let attempt = 0; attempt < 5; attempt++) {
     run(workspace.rhythm('tick').argv);
-    const { groups } = planOf(workspace);
-    const next = Math.min(
-      ...groups.map(({ nextBeat }) => (nextBeat === null ? Number.POSITIVE_INFINITY : Date.parse(nextBeat))),
-    );
+    const { groups } = readPlan(preview);
     const isIdle = groups.every(({ decision }) => decision === 'wait');
-    if (isIdle && next - Date.now() > quietFor) return;
-    if (isIdle) await new Promise((done) => setTimeout(done, Math.max(0, next - Date.now()) + 100));
+    const beats = groups.flatMap(({ nextBeat }) => (nextBeat === null ? [] : [Date.parse(nextBeat)]));
+    const untilBeat = Math.min(...beats) - Date.now();
+    if (isIdle && untilBeat > 60_000) return workspace;
+    if (isIdle) await new Promise((done) => setTimeout(done, Math.max(0, untilBeat) + 100));
   }
-  throw new Error(`the workspace ${workspace.folder} is never idle: something is due at each of its ticks`);
+  throw new Error(`the workspace ${workspace.folder} never becomes idle`);
 }
 
-export function planOf(workspace: Workspace): PlanDocument {
-  return JSON.parse(run(workspace.rhythm('tick', '--dry-run', '--json').argv)) as PlanDocument;
+/** The example workspace with all its groups due at each start of the tick, and a command that brings this state back. */
+export function makeDueExample(bench: Bench, build: Build): { workspace: Workspace; tick: Required<Command> } {
+  const workspace = copyExample(bench, build);
+  run(workspace.rhythm('tick').argv);
+  const file = 'outputs/master_scheduler_state.json';
+  const state = JSON.parse(run(['cat', join(workspace.folder, file)])) as { groups: Record<string, object> };
+  const yesterday = new Date(Date.now() - 25 * 3_600_000).toISOString();
+  for (const name of Object.keys(state.groups)) {
+    state.groups[name] = { ...state.groups[name], firstSeenAt: yesterday, lastBeat: yesterday };
+  }
+  workspace.write(file, JSON.stringify(state, null, 2));
+  const restore = saveOutputs(workspace);
+  const { groups } = readPlan(workspace.rhythm('tick', '--json'));
+  const codes = groups.flatMap(({ scripts }) => scripts.map(({ exitCode }) => exitCode));
+  // 1 is the answer of an optional script that wants to be looked at; the tick would have failed otherwise.
+  if (groups.length !== 5 || codes.length !== 11 || codes.some((code) => code !== 0 && code !== 1)) {
+    throw new Error(`the example did not run all its scripts: ${JSON.stringify(groups)}`);
+  }
+  return { workspace, tick: { ...workspace.rhythm('tick'), prepare: restore } };
 }
 
-/**
- * A workspace of groups that are due at each tick: what its first tick leaves is put aside, and put back before each
- * measured one.
- */
-export function makeDue(place: Place, node: string, groups: object): { workspace: Workspace; tick: Command } {
-  const workspace = place.make(node);
+/** A workspace of groups of `/bin/true` that are all due at each start of the tick. */
+export function makeDue(bench: Bench, build: Build, count: number): { workspace: Workspace; tick: Command } {
+  const workspace = bench.make(build);
+  const group = { every: '1s', scripts: [{ command: '/bin/true' }] };
+  const groups = Object.fromEntries(Array.from({ length: count }, (_, index) => [`group_${index}`, group]));
   workspace.write('tasks.config.json', JSON.stringify({ timezone: 'UTC', groups }));
   run(workspace.rhythm('tick').argv);
-  return { workspace, tick: keepDue(workspace) };
+  const restore = saveOutputs(workspace);
+  run(['sleep', '1.1']);
+  return { workspace, tick: { ...workspace.rhythm('tick'), prepare: restore } };
 }
 
 /**
- * The tick of a workspace, that begins each time with the outputs of now; their beats of the next second have come. What
- * the last one left is moved away, and only what is large is removed: for minutes after files are removed, ext4 without a
- * journal passes over their inodes one by one whenever a file is created near them (ext4_new_inode), which is nothing
- * that a tick does.
+ * Saves the outputs and returns the command that restores them. It moves the used ones away and deletes nothing: after
+ * deletions ext4 without a journal is slow to create files nearby for minutes, which would count as cost of the tick.
  */
-function keepDue(workspace: Workspace): Command {
-  cpSync(workspace.outputs, `${workspace.outputs}.saved`, { recursive: true, preserveTimestamps: true });
-  run(['sleep', '1.1']);
-  const restore = 'mv "$1" "$1.$$" && cp -rp "$1.saved" "$1" && find "$1.$$" -size +1024k -delete';
-  return { ...workspace.rhythm('tick'), prepare: ['sh', '-c', restore, 'sh', workspace.outputs] };
-}
-
-/** Groups of so many scripts each, all of which do nothing. */
-export function groupsOfTrue(sizes: readonly number[]): object {
-  const scripts = (size: number) =>
-    Array.from({ length: size }, (_, index) => ({ command: '/bin/true', name: `s${index}` }));
-  return Object.fromEntries(sizes.map((size, index) => [`group_${index}`, { every: '1s', scripts: scripts(size) }]));
-}
-
-/** A graph: each group depends on five of those before it, chosen by a generator with a fixed seed. */
-export function groupsInGraph(count: number): object {
-  let seed = 1;
-  const draw = (below: number) => {
-    // A generator by Marsaglia (xorshift).
-    seed ^= seed << 13;
-    seed ^= seed >>> 17;
-    seed ^= seed << 5;
-    return (seed >>> 0) % below;
-  };
-  return Object.fromEntries(
-    Array.from({ length: count }, (_, index) => {
-      const dependsOn = new Set<string>();
-      while (dependsOn.size < Math.min(5, index)) dependsOn.add(`group_${draw(index)}`);
-      return [`group_${index}`, { every: '10m', dependsOn: [...dependsOn], scripts: [{ command: 'true' }] }];
-    }),
-  );
+function saveOutputs({ outputs }: Workspace): string[] {
+  cpSync(outputs, `${outputs}.saved`, { recursive: true, preserveTimestamps: true });
+  return ['sh', '-c', 'mv "$1" "$1.$$" && cp -rp "$1.saved" "$1"', 'sh', outputs];
 }
