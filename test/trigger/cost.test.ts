@@ -56,6 +56,7 @@ it.runIf(hasAnacron)('a suppressed tick costs about what anacron costs with noth
   }
   const medianOf = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
   const [guard, other] = [medianOf(costs.guard), medianOf(costs.anacron)];
-  // It costs about nine tenths of that, as `npm run bench -- --only guard` measures more exactly; with Node it would cost twenty times as much.
+  // It costs about nine tenths of that, as `npm run bench -- --only guard` measures more exactly; with Node it would cost
+  // twenty times as much.
   expect(guard, `a suppressed tick ${guard} ms of processor, anacron ${other} ms`).toBeLessThan(1.25 * other);
 });
