@@ -9,7 +9,8 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const anyoneMayImport = ['errors.ts', 'require.ts', 'user-cache.ts'];
 const mayImport: Record<string, readonly string[]> = {
   schedule: [],
-  config: ['schedule'],
+  bundle: [],
+  config: ['bundle', 'schedule'],
   state: ['config', 'schedule', 'monotonic.ts'],
   log: ['state'],
   plan: ['config', 'schedule', 'state'],
