@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { BuildOptions, Loader, Plugin } from 'esbuild';
@@ -94,10 +94,11 @@ export async function withEsbuild<T>(use: (esbuild: typeof import('esbuild')) =>
   }
 }
 
-/** The SHA-256 of a file's content; null if it can't be read. */
+/** The SHA-256 of a file's content; null if there is no file or it can't be read. */
 export function hashFile(path: string): string | null {
   try {
-    return hash(readFileSync(path));
+    // Many files are asked for that do not exist, and exceptions are slow.
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ? hash(readFileSync(path)) : null;
   } catch {
     return null;
   }

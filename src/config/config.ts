@@ -69,6 +69,8 @@ export interface Script {
   readonly argv: readonly string[];
   /** Windows: the arguments are quoted already and have to reach the program as they are. */
   readonly verbatim?: boolean;
+  /** A TypeScript file run through tsx, which may start from a bundle instead. */
+  readonly bundles?: boolean;
   /** The file of a `run` script, absolute; null for `command` and `shell`. */
   readonly file: string | null;
   readonly cwd: string;

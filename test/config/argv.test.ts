@@ -45,6 +45,13 @@ describe('invokeFile', () => {
     expect(invokeFile('/s/a.js', [], none, linux).env).toEqual({});
   });
 
+  it('lets TypeScript files start from a bundle, unless the configuration names their interpreter', () => {
+    for (const file of ['/s/a.ts', '/s/a.mts', '/s/a.cts'])
+      expect(invokeFile(file, [], none, linux).bundles).toBe(true);
+    expect(invokeFile('/s/a.js', [], none, linux).bundles).toBeUndefined();
+    expect(invokeFile('/s/a.ts', [], new Map([['.ts', ['deno', 'run']]]), linux).bundles).toBeUndefined();
+  });
+
   it('prefers the interpreters of the configuration, whatever the case of the extension', () => {
     const interpreters = new Map([
       ['.ts', ['deno', 'run']],

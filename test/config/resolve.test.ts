@@ -564,6 +564,7 @@ describe('scripts', () => {
       {
         name: 'n',
         argv: ['/node', '--import', 'file:///tsx/loader.mjs', '/w/scripts/my file.ts', 'a', ''],
+        bundles: true,
         file: '/w/scripts/my file.ts',
         cwd: '/w/sub',
         env: { A: '1', B: 'true', C: 'c', TSX_DISABLE_CACHE: '' },

@@ -24,6 +24,8 @@ export interface Invocation {
   readonly env: Readonly<Record<string, string>>;
   /** Windows: the arguments are quoted already and have to be passed on as they are. */
   readonly verbatim: boolean;
+  /** A TypeScript file run through tsx, which may start from a bundle instead. */
+  readonly bundles?: boolean;
 }
 
 /** The rules for paths of the platform. */
@@ -56,9 +58,13 @@ export function invokeFile(
     case '.ts':
     case '.mts':
     case '.cts':
-      // tsx trusts its cache of compiled code in the shared temporary folder, whoever created that folder: any user of
-      // the machine could create it first and plant code. Without the cache a start takes some 70 ms longer.
-      return { ...run(platform.execPath, '--import', platform.tsxLoader), env: { TSX_DISABLE_CACHE: '1' } };
+      return {
+        ...run(platform.execPath, '--import', platform.tsxLoader),
+        // tsx trusts its cache of compiled code in the shared temporary folder, whoever created that folder: any user of
+        // the machine could create it first and plant code. Without the cache a start takes some 70 ms longer.
+        env: { TSX_DISABLE_CACHE: '1' },
+        bundles: true,
+      };
     case '.py':
       return run(windows ? 'python' : 'python3');
     case '.ps1':

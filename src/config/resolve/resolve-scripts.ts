@@ -125,6 +125,7 @@ function draft(
       name,
       argv: invocation.argv,
       ...(invocation.verbatim ? { verbatim: true } : {}),
+      ...(invocation.bundles ? { bundles: true } : {}),
       file: origin.file,
       cwd,
       env: { ...invocation.env, ...Object.fromEntries(env) },
