@@ -1,8 +1,9 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { hash, hashFile } from '../../bundle/build.ts';
 import { adoptSegments, isUtc, type Segment, surveyZone } from '../../schedule/zone.ts';
 import { cacheName, readCache, writeCache } from '../../user-cache.ts';
-import { type Bundle, hash, hashFile } from '../bundle.ts';
+import type { Bundle } from '../bundle.ts';
 import type { Config } from '../config.ts';
 import { isRoot, writableByOthers } from './ownership.ts';
 import { readFirstLine } from './shebang.ts';
