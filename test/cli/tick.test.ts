@@ -218,5 +218,5 @@ it('an unexpected error is reported as internal, and --verbose says where in the
   expect([code, stderr]).toEqual([70, `rhythm: internal error: broken; ${advice}\n`]);
   const verbose = await workspace.rhythm(['tick', '--verbose'], { env });
   expect(verbose.stderr).toMatch(/^rhythm: internal error: TypeError: broken\n/);
-  expect(verbose.stderr).toMatch(/src[/\\]config[/\\]ownership\.ts:\d+:\d+\)\n/);
+  expect(verbose.stderr).toMatch(/src[/\\]config[/\\]load[/\\]ownership\.ts:\d+:\d+\)\n/);
 });
