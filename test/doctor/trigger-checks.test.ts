@@ -28,14 +28,14 @@ const told = (checks: readonly Check[], more: Partial<Site>) =>
   examine(checks, site(more)).map(({ level, text }) => `${level}: ${text}`);
 
 it.each<[string, Partial<Site>, string[]]>([
-  ['all well', {}, ['ok: cron starts the ticks (the crontab of jobs)', 'ok: the last tick came 1 min ago']],
+  ['everything is fine', {}, ['ok: cron starts the ticks (the crontab of jobs)', 'ok: the last tick came 1 min ago']],
   [
-    'none is registered',
+    'no trigger is registered',
     { triggers: [], lastSign: null },
     ['problem: no trigger of rhythm is registered for this workspace', 'problem: no tick has come yet'],
   ],
   [
-    'a line of their own',
+    'ticks come without a registered trigger',
     { triggers: [] },
     [
       'warning: no trigger of rhythm is registered for this workspace, but something starts ticks, or somebody by hand',
@@ -43,7 +43,7 @@ it.each<[string, Partial<Site>, string[]]>([
     ],
   ],
   [
-    'broken and silent',
+    'a registered trigger is broken and silent',
     {
       triggers: [{ ...cron, problems: ['Its Node is there no more; run rhythm install again.'] }],
       lastSign: at - 47 * minute,
@@ -54,15 +54,15 @@ it.each<[string, Partial<Site>, string[]]>([
     ],
   ],
   [
-    'another period',
+    'the period differs from tickEvery',
     { triggers: [{ ...cron, every: 10 * minute }] },
     ['warning: cron starts a tick every 10m, and tickEvery is 5m', 'ok: the last tick came 1 min ago'],
   ],
-  ['nobody can tell', { triggers: null }, ['ok: the last tick came 1 min ago']],
-  ['no configuration', { config: null }, []],
-])('%s', (_, more, expected) => expect(told(triggerChecks, more)).toEqual(expected));
+  ['the registered triggers are unknown', { triggers: null }, ['ok: the last tick came 1 min ago']],
+  ['the configuration is missing', { config: null }, []],
+])('doctor checks the trigger: %s', (_, more, expected) => expect(told(triggerChecks, more)).toEqual(expected));
 
-it('compares the PATH of the trigger with the one of now', () => {
+it('doctor compares the PATH of the trigger with the current PATH', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rhythm doctor '));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const name of ['old', 'new']) {
@@ -91,7 +91,7 @@ it('compares the PATH of the trigger with the one of now', () => {
   ]);
 });
 
-it('a check that fails as expected is a problem of its own; a defect is none', () => {
+it('doctor reports an expected failure of a check as a problem, and rethrows a defect', () => {
   const failing = (error: Error): Check => ({
     name: 'locks',
     look() {

@@ -12,15 +12,15 @@ import { read, readCorpus, settings, tellOutcome } from './corpus.ts';
 /** How many cases there are at least. */
 const sizes = { crontab: 60, systemd: 40, launchd: 20, schtasks: 40 };
 
-describe.each(sourceKinds)('%s', (kind) => {
+describe.each(sourceKinds)('import from %s', (kind) => {
   const cases = readCorpus(kind);
 
-  it('has its cases, each with a name and an outcome of its own', () => {
+  it('has enough cases in the corpus, each with a unique name', () => {
     expect(cases.length).toBeGreaterThanOrEqual(sizes[kind]);
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
   });
 
-  it.each(cases)('$name', ({ texts, outcome }) => {
+  it.each(cases)('reads the case $name as expected and accounts for every line', ({ texts, outcome }) => {
     const reading = read(kind, texts);
     expect(tellOutcome(reading)).toEqual(outcome);
     expect(new Set(reading.entries.map(({ id }) => id)).size).toBe(reading.entries.length);
@@ -42,10 +42,10 @@ describe.each(sourceKinds)('%s', (kind) => {
 
   const hereIsBerlin = kind === 'crontab' || kind === 'schtasks';
   it.each([
-    ['autumn, when clocks go back', hereIsBerlin ? '2026-10-24T18:00:00Z' : '2026-10-31T18:00:00Z', 1],
-    ['spring, when they go forward', hereIsBerlin ? '2027-03-27T18:00:00Z' : '2027-03-13T18:00:00Z', 1],
+    ['autumn, when the clocks go back', hereIsBerlin ? '2026-10-24T18:00:00Z' : '2026-10-31T18:00:00Z', 1],
+    ['spring, when the clocks go forward', hereIsBerlin ? '2027-03-27T18:00:00Z' : '2027-03-13T18:00:00Z', 1],
     ['the turn of the year', '2026-12-31T12:00:00Z', 1],
-  ])('keeps every beat of %s, or says why not', { timeout: 60_000 }, async (_, start, days) => {
+  ])('keeps every beat of %s, or reports why not', { timeout: 60_000 }, async (_, start, days) => {
     const from = Date.parse(start);
     const until = from + days * 86_400_000;
     const entries = cases.flatMap(({ texts, name }) =>

@@ -10,30 +10,30 @@ const text = '<?xml version="1.0" encoding="UTF-16"?>\n<Task>Größe €</Task>'
 const utf16 = (value: string) => Buffer.from(value, 'utf16le');
 const big = (value: string) => utf16(value).swap16();
 
-describe('bytes decide', () => {
+describe('decodeText', () => {
   it.each([
     ['UTF-8', Buffer.from(text), false],
-    ['UTF-8 with a mark', Buffer.from(`\uFEFF${text}`), false],
-    ['UTF-16, little end first, with a mark', utf16(`\uFEFF${text}`), false],
-    ['UTF-16, little end first', utf16(text), false],
-    ['UTF-16, big end first, with a mark', big(`\uFEFF${text}`), false],
-    ['UTF-16, big end first', big(text), false],
+    ['UTF-8 with a BOM', Buffer.from(`\uFEFF${text}`), false],
+    ['UTF-16, little-endian, with a BOM', utf16(`\uFEFF${text}`), false],
+    ['UTF-16, little-endian', utf16(text), false],
+    ['UTF-16, big-endian, with a BOM', big(`\uFEFF${text}`), false],
+    ['UTF-16, big-endian', big(text), false],
     ['windows-1252', Buffer.from(text.replace('€', '\x80'), 'latin1'), true],
-  ])('%s', (_, bytes, guessed) => {
+  ])('decodes %s', (_, bytes, guessed) => {
     expect(decodeText(bytes)).toEqual({ text, guessed });
   });
 
   it.each([
-    ['nothing', Buffer.alloc(0), ''],
-    ['a mark alone', Buffer.from([0xff, 0xfe]), ''],
-    ['half a unit', Buffer.from([0xff, 0xfe, 0x41, 0x00, 0x42]), 'A\ufffd'],
-    ['files that were joined', Buffer.concat([utf16('\uFEFFone'), utf16('\uFEFFtwo')]), 'onetwo'],
-  ])('%s', (_, bytes, expected) => {
+    ['an empty file', Buffer.alloc(0), ''],
+    ['a BOM alone', Buffer.from([0xff, 0xfe]), ''],
+    ['half a code unit', Buffer.from([0xff, 0xfe, 0x41, 0x00, 0x42]), 'A\ufffd'],
+    ['concatenated files', Buffer.concat([utf16('\uFEFFone'), utf16('\uFEFFtwo')]), 'onetwo'],
+  ])('decodes %s', (_, bytes, expected) => {
     expect(decodeText(bytes).text).toBe(expected);
   });
 });
 
-describe('exports of Task Scheduler', () => {
+describe('an export of Task Scheduler', () => {
   const tell = (file: string) => {
     const { entries } = readTasks(
       [{ name: file, text: decodeText(readFileSync(new URL(file, folder))).text }],
@@ -72,11 +72,11 @@ describe('exports of Task Scheduler', () => {
     ['at-logon.xml', []],
     ['com-handler-no-exec.xml', []],
     ['no-triggers.xml', []],
-  ])('%s', (file, expected) => {
+  ])('is read from %s', (file, expected) => {
     expect(tell(file)).toEqual(expected);
   });
 
-  it('are all of them told above', () => {
+  it('has a case for each file of the folder', () => {
     expect(readdirSync(folder)).toHaveLength(12);
   });
 });

@@ -169,15 +169,15 @@ function checkReading(kind: SourceKind, texts: readonly SourceText[]): void {
   }
 }
 
-describe.each(sourceKinds)('%s', (kind) => {
-  it('survives noise', () => {
+describe.each(sourceKinds)('the %s reader', (kind) => {
+  it('survives random text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => checkReading(kind, namesFor(kind, text))),
       { numRuns: 150 },
     );
   });
 
-  it('survives its own words in any order', () => {
+  it('survives keywords of its format in any order', () => {
     const text = fc
       .array(fc.constantFrom(...words[kind]), { maxLength: 60 })
       .map((some) => some.join(kind === 'crontab' ? ' ' : ''));
@@ -187,7 +187,7 @@ describe.each(sourceKinds)('%s', (kind) => {
     );
   });
 
-  it('survives damage to what is well formed', () => {
+  it('survives damaged versions of well-formed files', () => {
     const cases = readCorpus(kind);
     const damage = fc.record({
       texts: fc.constantFrom(...cases).map(({ texts }) => texts),
@@ -207,7 +207,7 @@ describe.each(sourceKinds)('%s', (kind) => {
     );
   });
 
-  it('does not slow down with what is long', () => {
+  it('reads long input within seconds', () => {
     const [first = ''] = words[kind];
     for (const unit of [first, ' ', 'a ', '\\', '"', '$(', '<a>', '- ', ',1', '/1']) {
       const text = unit.repeat(20_000);
@@ -218,7 +218,7 @@ describe.each(sourceKinds)('%s', (kind) => {
   });
 });
 
-it('its smaller readers take any text', () => {
+it('the parsers of single values accept any text without throwing', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 400 }), (text, bytes) => {
       parseCalendar(text);
@@ -263,7 +263,7 @@ const tree = fc.letrec<{ node: string }>((tie) => ({
     .map(([name, inner]) => `<${name}>${inner}</${name}>`),
 })).node;
 
-it('each element of a task is accounted for', () => {
+it('the import accounts for each element of a scheduled task', () => {
   const countLeaves = (element: Element): number =>
     element.children.length === 0 ? 1 : element.children.reduce((sum, child) => sum + countLeaves(child), 0);
   const check = (text: string) => {
@@ -279,7 +279,7 @@ it('each element of a task is accounted for', () => {
   );
 });
 
-it('each key of an agent is accounted for', () => {
+it('the import accounts for each key of a launchd agent', () => {
   const key = fc.constantFrom(
     'Label',
     'Program',

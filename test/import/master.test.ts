@@ -143,7 +143,7 @@ function makeExport(): string {
   return `<Tasks>\r\n${tasks.sort().join('\r\n')}\r\n</Tasks>\r\n`;
 }
 
-it('forty-two scheduled tasks become five groups', async () => {
+it('the import turns forty-two scheduled tasks into five groups', async () => {
   const bytes = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(makeExport(), 'utf16le')]);
   const setting = { timezone: 'UTC', now, home: null };
   const { entries, accounts } = readTasks([{ name: 'tasks.xml', text: decodeText(bytes).text }], setting);

@@ -39,17 +39,17 @@ function compare(
   });
 }
 
-describe('each beat', () => {
+describe('the verification of an import', () => {
   it.each<[string, string, object[]]>([
-    ['on the grid of ticks is the same', '*/10 * * * * /usr/bin/a', [{ beats: 432, same: 432 }]],
-    ['beside the grid starts with the next tick', '3 * * * * /usr/bin/a', [{ beats: 72, same: 0, 'next-tick': 72 }]],
+    ['counts a beat on the grid of ticks as the same', '*/10 * * * * /usr/bin/a', [{ beats: 432, same: 432 }]],
+    ['counts a beat off the grid for the next tick', '3 * * * * /usr/bin/a', [{ beats: 72, same: 0, 'next-tick': 72 }]],
     [
-      'of several in one tick is coalesced',
+      'counts several beats in one tick as coalesced',
       '* 4 * * * /usr/bin/a',
       [{ beats: 180, same: 36, 'next-tick': 3, coalesced: 141 }],
     ],
     [
-      'of a later script of a group starts with its group',
+      'counts the beat of a later script of a group with its group',
       '0 4 * * * /usr/bin/a\n10 4 * * * /usr/bin/b',
       [
         { beats: 3, same: 3 },
@@ -85,12 +85,12 @@ describe('each beat', () => {
       '0 4 * * * /usr/bin/a',
       () => scheduleOf({ kind: 'calendar', timezone: 'UTC', lines: ['0 4 * * 1,2'] }),
     ],
-  ])('%s is not explained away', (_, table, alter) => {
+  ])('leaves %s unexplained', (_, table, alter) => {
     const [found] = compare(table, alter) as unknown as [{ unexplained?: number }];
     expect(found.unexplained ?? 0).toBeGreaterThan(0);
   });
 
-  it('that a change of the clock moves is only said to be so near one', () => {
+  it('blames a change of the clock only for beats near one', () => {
     const table = 'CRON_TZ=Europe/Berlin\n30 2 * * * /usr/bin/a';
     const wrong = () => scheduleOf({ kind: 'calendar', timezone: 'UTC', lines: ['30 1 * * *'] });
     const spring = Date.parse('2027-03-26T00:00:00Z');

@@ -34,9 +34,9 @@ async function load(text: string) {
   return (await loadConfig(folder, { cache: 'off' })).config;
 }
 
-describe('the configuration of the whole corpus', () => {
+describe('the configuration written for the whole corpus', () => {
   it.each(sourceKinds.map((kind, index) => [kind, all[index] as Entry[]] as const))(
-    '%s: is valid, and off unless it is switched on',
+    'is valid for %s, and its groups are disabled unless they were enabled',
     async (_, entries) => {
       const off = await load(writeFor(entries));
       expect(off.groups.every(({ enabled }) => !enabled)).toBe(true);
@@ -49,7 +49,7 @@ describe('the configuration of the whole corpus', () => {
     },
   );
 
-  it('is laid out as the formatter lays it out, and passes the linter', { timeout: 60_000 }, () => {
+  it('is formatted and passes the linter', { timeout: 60_000 }, () => {
     const folder = makeFolder();
     for (const [index, entries] of all.entries()) {
       writeFileSync(join(folder, `off-${index}.ts`), writeFor(entries));
@@ -77,7 +77,7 @@ describe('the configuration of the whole corpus', () => {
     expect(result.stderr + (result.status === 0 ? '' : result.stdout)).toBe('');
   });
 
-  it('has the types that it should have', { timeout: 60_000 }, () => {
+  it('passes the type checker', { timeout: 60_000 }, () => {
     const folder = mkdtempSync(join(root, 'test/import/.types-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     for (const [index, entries] of all.entries()) {
@@ -104,7 +104,7 @@ describe('the configuration of the whole corpus', () => {
   });
 });
 
-describe('literals', () => {
+describe('a written literal', () => {
   const literal: fc.Arbitrary<Literal> = fc.letrec<{ value: Literal }>((tie) => ({
     value: fc.oneof(
       { maxDepth: 3 },
@@ -122,7 +122,7 @@ describe('literals', () => {
     ),
   })).value;
 
-  it('mean what was written', () => {
+  it('evaluates to the original value', () => {
     fc.assert(
       fc.property(literal, (value) => {
         const { code } = transformSync(`result = ${writeLiteral(value, 0, 0)}`, { loader: 'ts' });
@@ -133,7 +133,7 @@ describe('literals', () => {
     );
   });
 
-  it('no comment ends before its line does', () => {
+  it('never ends a comment before the end of its line', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (text) => {
         for (const line of writeComment(text, 8).split('\n').slice(0, -1))
@@ -143,7 +143,7 @@ describe('literals', () => {
   });
 });
 
-describe('merging', () => {
+describe('merging an import into a configuration', () => {
   const table = `0 3 * * * /srv/jobs/a.sh
 5 3 * * * /srv/jobs/b.sh
 */10 * * * * /usr/bin/probe
@@ -157,7 +157,7 @@ describe('merging', () => {
       'x.ts',
     );
 
-  it('changes nothing where everything is there already', () => {
+  it('changes nothing if everything has been imported', () => {
     const text = writeFor(readTable(table));
     const merged = merge(text, table);
     expect(merged.text).toBe(text);
@@ -165,13 +165,13 @@ describe('merging', () => {
     expect(merged.added).toEqual([]);
   });
 
-  it('leaves what was edited, and knows it when lines have moved', () => {
+  it('preserves edited groups and recognizes them after their lines have moved', () => {
     const text = writeFor(readTable(table)).replaceAll('enabled: false', 'enabled: true').replace('jobs_a_b', 'mine');
     const merged = merge(text, `# moved\n\n${table}`);
     expect(merged.text).toBe(text);
   });
 
-  it('puts what is new where it belongs, and the file stays valid and formatted', async () => {
+  it('inserts new groups at the right position and leaves the file valid and formatted', async () => {
     const text = writeFor(readTable(table));
     const merged = merge(text, `${table}10 3 * * * /srv/jobs/c.sh\n0 0 1 * * /usr/bin/rent\n`, (name) =>
       text.includes(`    ${name}: {`),
@@ -186,7 +186,7 @@ describe('merging', () => {
     expect(merge(merged.text, `${table}10 3 * * * /srv/jobs/c.sh\n0 0 1 * * /usr/bin/rent\n`).text).toBe(merged.text);
   });
 
-  it('says what has changed in its source instead of doubling it', () => {
+  it('reports a changed source instead of duplicating its group', () => {
     const text = writeFor(readTable(table));
     const merged = merge(text, table.replace('0 3', '0 4'));
     expect(merged.text).toBe(text);
@@ -199,33 +199,33 @@ describe('merging', () => {
       `import { defineConfig } from 'rhythm-scheduler';\nexport default defineConfig({ groups: { own: { every: '1h', scripts: ['x.ts'] } } });\n`,
     ],
     [
-      'without a comma at its end',
+      'missing a trailing comma',
       `export default {\n  groups: {\n    own: { every: '1h', scripts: ['x.ts'] }\n  }\n};\n`,
     ],
     [
-      'with a comment at its end',
+      'ending with a comment',
       `export default {\n  groups: {\n    own: { every: '1h', scripts: ['x.ts'] } // mine }\n  },\n};\n`,
     ],
     [
-      'with brackets in texts',
+      'full of brackets in strings',
       `// groups: { no }\nexport default {\n  groups: {\n    own: { description: "groups: { } ]", every: '1h', scripts: [{ shell: \`echo } \${1}\` }] },\n  },\n};\n`,
     ],
     ['empty', `export default { groups: {} };\n`],
-  ])('takes up a file that somebody wrote: %s', async (_, text) => {
+  ])('extends a hand-written file that is %s', async (_, text) => {
     const merged = merge(text, table);
     const config = await load(merged.text);
     expect(config.groups.length).toBe(text.includes('own') ? 3 : 2);
     expect(merge(merged.text, table).text).toBe(merged.text);
   });
 
-  it('refuses what it can’t take up', () => {
+  it('refuses a file it can’t extend', () => {
     expect(() => merge('export default makeConfig();\n', table)).toThrow(
       /x\.ts has no "groups: \{ … \}" that can be added to/,
     );
   });
 });
 
-it('a job of another user keeps its user, by runuser', () => {
+it('an imported job of another user runs as that user through runuser', () => {
   mkdirSync(makeFolder(), { recursive: true });
   const [entry] = read('crontab', [
     { name: '/etc/cron.d/x', text: '0 1 * * * nobody echo \'a b\' "$0" | cat\n' },

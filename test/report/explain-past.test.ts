@@ -110,8 +110,8 @@ function explain(config: Config, lines: readonly HistoryLine[], at: string, more
 const backup = makeGroup('backup', { schedule: cron('0 3 * * *') });
 const alone = makeConfig([backup]);
 
-describe('what became of a beat', () => {
-  it('names who held its lane', () => {
+describe('the explanation of a past beat', () => {
+  it('names the holder of its lane', () => {
     const story = tell();
     story.seen('backup', '00:00');
     story.start('slow', '02:10', '02:10');
@@ -126,7 +126,7 @@ describe('what became of a beat', () => {
     expect(lane).toEqual({ name: 'main', heldBy: 'slow', since: instant('02:10') });
   });
 
-  it('tells several holds one after the other, and what changed the answer next', () => {
+  it('lists several holds in order, and what ended them', () => {
     const config = makeConfig([
       makeGroup('a'),
       makeGroup('b'),
@@ -151,7 +151,7 @@ describe('what became of a beat', () => {
     expect(told.changes[0]).toEqual({ at: instant('03:10'), what: 'it was held back (dependency-stale)' });
   });
 
-  it('tells of a run that was interrupted and went on', () => {
+  it('covers a run that was interrupted and resumed', () => {
     const story = tell();
     story.seen('backup', '00:00');
     story.start('backup', '03:00', '03:00');
@@ -165,7 +165,7 @@ describe('what became of a beat', () => {
     expect(told.runs).toHaveLength(2);
   });
 
-  it('tells of a run whose tick died unsettled, and of one by hand that consumed the beat', () => {
+  it('covers a run whose tick died, and a manual run that consumed the beat', () => {
     const died = tell();
     died.seen('backup', '00:00');
     died.start('backup', '03:00', '03:00');
@@ -181,7 +181,7 @@ describe('what became of a beat', () => {
     );
   });
 
-  it('goes by the schedule that the group had then', () => {
+  it('uses the schedule that the group had at the time', () => {
     const config = makeConfig([makeGroup('backup', { schedule: every(10 * minute) })]);
     const story = tell();
     story.seen('backup', '00:00', { schedule: { daily: ['02:00'], timezone: 'UTC' } });
@@ -193,7 +193,7 @@ describe('what became of a beat', () => {
     expect(told.summary).toMatch(/^backup ran for its 02:00 beat: it started at 02:00 /);
   });
 
-  it('does not know what was pruned', () => {
+  it('admits that the history was pruned', () => {
     const story = tell();
     story.seen('backup', '10:00');
     expect(explain(alone, story.lines, '03:10', { reachesBackTo: Date.parse(instant('09:00')) })).toMatchObject({
@@ -206,7 +206,7 @@ describe('what became of a beat', () => {
     ['succeeded', 'succeeded after 1m'],
     ['timed-out', 'timed out after 1m'],
     ['failed', 'failed after 1m'],
-  ] as const)('says how it ended: %s', (outcome, words) => {
+  ] as const)('states the outcome of a run that %s', (outcome, words) => {
     const story = tell();
     story.seen('backup', '00:00');
     story.run('backup', '03:00', '03:00', outcome);
@@ -217,7 +217,7 @@ describe('what became of a beat', () => {
 });
 
 describe('an explanation', () => {
-  it('fits into 80 columns, the answer first', () => {
+  it('fits into 80 columns and starts with the answer', () => {
     const config = makeConfig([
       makeGroup('dump'),
       { ...backup, dependsOn: [on('dump', { within: 6 * hour })], catchUpWithin: 4 * hour },

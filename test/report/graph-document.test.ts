@@ -39,8 +39,8 @@ function chain(count: number): GraphNode[] {
   return [...documentGraph({ groups: list }, null).groups];
 }
 
-describe('the document', () => {
-  it('says what depends on what, and how it ended last where that is asked for', () => {
+describe('the graph document', () => {
+  it('lists the dependencies, and the last outcomes if asked for', () => {
     expect(nodes[4]).toEqual({
       group: 'graph',
       description: 'says "hello" & <b>more</b>]]>\u0000',
@@ -70,12 +70,12 @@ describe('the document', () => {
     });
   });
 
-  it('knows no group by what every object has', () => {
+  it('does not mistake inherited object properties for groups', () => {
     const strange = documentGraph({ groups: [makeGroup('toString')] }, { state: { ...state } as State, running });
     expect(strange.groups[0]?.state?.standing).toBe('never-ran');
   });
 
-  it('is cut down to what leads to a group and what it leads to', () => {
+  it('is reduced to the dependencies and dependents of the chosen groups', () => {
     const names = (...chosen: string[]) => selectAround(groups, chosen).map(({ name }) => name);
     expect(names()).toEqual(groups.map(({ name }) => name));
     expect(names('end')).toEqual(['fetch', 'class', 'end', 'graph', 'constructor']);
@@ -84,8 +84,8 @@ describe('the document', () => {
   });
 });
 
-describe('the tree', () => {
-  it('names a shared group once in full', () => {
+describe('the text graph', () => {
+  it('shows a shared group in full once', () => {
     expect(`\n${renderTree(nodes, { width: Number.POSITIVE_INFINITY, now: at })}\n`).toMatchInlineSnapshot(`
       "
       fetch              every 10m
@@ -103,7 +103,7 @@ describe('the tree', () => {
     `);
   });
 
-  it('says how groups ended last, in 80 columns', () => {
+  it('shows the last outcomes in 80 columns', () => {
     const text = renderTree(shaded, { width: 80, now: at });
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(`\n${text}\n`).toMatchInlineSnapshot(`
@@ -123,7 +123,7 @@ describe('the tree', () => {
     `);
   });
 
-  it('goes on at the left where it gets too deep', () => {
+  it('starts again at the left margin where it gets too deep', () => {
     const lines = renderTree(chain(5_000), { width: 80, now: at }).split('\n');
     expect(lines.filter((line) => line.includes('(continued)')).length).toBeGreaterThan(100);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
@@ -149,17 +149,18 @@ describe('the tree', () => {
     );
   });
 
-  it('lets one long name push nobody else away', () => {
+  it('does not let one long name widen the other lines', () => {
     const list = [makeGroup('a'.repeat(90)), makeGroup('b')];
     const [, second] = renderTree(documentGraph({ groups: list }, null).groups, { width: 80, now: at }).split('\n');
     expect(second).toMatch(/^b {1,25}every 10m$/);
   });
 
-  it('has a word for nothing', () => expect(renderTree([], { width: 80, now: at })).toBe('There are no groups.'));
+  it('says so if there are no groups', () =>
+    expect(renderTree([], { width: 80, now: at })).toBe('There are no groups.'));
 });
 
-describe('for Mermaid', () => {
-  it('goes by numbers, with every text quoted', () => {
+describe('the Mermaid graph', () => {
+  it('identifies nodes by number and quotes every text', () => {
     expect(`\n${renderMermaid(shaded)}\n`).toMatchInlineSnapshot(`
       "
       flowchart LR
@@ -201,14 +202,14 @@ describe('for Mermaid', () => {
     `);
   });
 
-  it('has no character in its texts that means something', () => {
+  it('has no special characters in its texts', () => {
     const texts = [...renderMermaid(shaded).matchAll(/"([^"]*)"/g)].map(([, text]) => text ?? '');
     for (const text of texts) expect(text.replaceAll('<br>', '')).toMatch(/^([\w .,:()/+-]|#\d+;)*$/);
   });
 });
 
-describe('for Graphviz', () => {
-  it('keeps to its grammar', () => {
+describe('the Graphviz graph', () => {
+  it('conforms to the DOT grammar', () => {
     expect(() => parseDot(renderDot(shaded))).not.toThrow();
     expect(() => parseDot(renderDot(nodes))).not.toThrow();
     expect(parseDot(renderDot(nodes))).toEqual({
@@ -217,25 +218,25 @@ describe('for Graphviz', () => {
     });
   });
 
-  it('escapes what would end a text', () => {
+  it('escapes quotes and backslashes', () => {
     const node = { ...(nodes[0] as GraphNode), schedule: 'a "b\\' };
     expect(renderDot([node])).toContain('label="fetch\\na \\"b\\\\"');
   });
 });
 
-describe('the picture', () => {
+describe('the SVG graph', () => {
   it.each([
     ['plain', renderSvg(nodes)],
-    ['with the state', renderSvg(shaded, 'as of 16:00 (UTC) <&>')],
+    ['showing the state', renderSvg(shaded, 'as of 16:00 (UTC) <&>')],
     ['empty', renderSvg([])],
-  ])('is sound XML that needs nothing else: %s', (_, svg) => {
+  ])('is valid XML without external references when %s', (_, svg) => {
     expect(XMLValidator.validate(svg)).toBe(true);
     expect(svg.replace('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:|<script|@import|<image/);
     expect(svg).toContain('@media(prefers-color-scheme:dark)');
     expect(svg).not.toMatch(/NaN|Infinity|undefined|\u0000/);
   });
 
-  it('has a legend of what occurs, and says more where the mouse rests', () => {
+  it('has a legend of the outcomes in it, and tooltips', () => {
     const svg = renderSvg(shaded, 'as of 16:00 (UTC)');
     expect(svg).toContain('>never ran (2)<');
     expect(svg).toContain('>after (only orders)<');
@@ -246,7 +247,7 @@ describe('the picture', () => {
     expect(renderSvg(nodes)).not.toContain('never ran');
   });
 
-  it('keeps every text inside its box, also the longest names', () => {
+  it('fits every text into its box, even the longest names', () => {
     const list = [makeGroup('x'.repeat(100)), makeGroup(`${'some_word_'.repeat(9)}more_words`)];
     const svg = renderSvg(documentGraph({ groups: list }, null).groups);
     const parts = [
@@ -271,7 +272,7 @@ describe('the picture', () => {
     }
   });
 
-  it('shows no character that XML has no place for', () => {
+  it('replaces the characters that XML can’t contain', () => {
     expect(escapeXml('a\u0000\u001b[1m\ud800\uffff"<\'&😀')).toBe('a��[1m��&#34;&#60;&#39;&#38;😀');
   });
 });

@@ -38,8 +38,8 @@ function passages({ routes }: Layout): Box[] {
   );
 }
 
-describe('a layout', () => {
-  it('lets no boxes touch, no edge go through a box, and all fit in', () => {
+describe('a graph layout', () => {
+  it('has no touching boxes and no edge through a box, and fits its bounds', () => {
     fc.assert(
       fc.property(graph, ([sizes, edges]) => {
         const layout = layOut(sizes, edges);
@@ -62,7 +62,7 @@ describe('a layout', () => {
     );
   });
 
-  it('has each edge leave one box, enter the other, and never go back', () => {
+  it('has edges that leave one box, enter the other and never turn back', () => {
     fc.assert(
       fc.property(graph, ([sizes, edges]) => {
         const { boxes, routes, direction } = layOut(sizes, edges);
@@ -89,7 +89,7 @@ describe('a layout', () => {
     );
   });
 
-  it('is the same each time', () => {
+  it('is deterministic', () => {
     fc.assert(
       fc.property(graph, ([sizes, edges]) => {
         expect(layOut(sizes, edges)).toEqual(layOut(sizes, edges));
@@ -97,7 +97,7 @@ describe('a layout', () => {
     );
   });
 
-  it('uncrosses what need not cross', () => {
+  it('avoids needless crossings', () => {
     const sizes = Array.from({ length: 6 }, () => ({ width: 100, height: 40 }));
     const { boxes, direction } = layOut(sizes, [
       [0, 5],
@@ -114,7 +114,7 @@ describe('a layout', () => {
   it.each([
     ['a chain', 3_000, (index: number): [number, number][] => (index > 0 ? [[index - 1, index]] : [])],
     ['a star', 3_000, (index: number): [number, number][] => (index > 0 ? [[0, index]] : [])],
-    ['boxes alone', 3_000, (): [number, number][] => []],
+    ['unconnected boxes', 3_000, (): [number, number][] => []],
     [
       'a chain in which all depend on the first as well',
       1_000,
@@ -126,7 +126,7 @@ describe('a layout', () => {
             ]
           : [],
     ],
-  ])('manages %s', (_, count, edgesOf) => {
+  ])('handles %s', (_, count, edgesOf) => {
     const sizes = Array.from({ length: count }, () => ({ width: 100, height: 40 }));
     const edges = sizes.flatMap((_, index) => edgesOf(index));
     const start = performance.now();

@@ -36,7 +36,7 @@ const state: State = {
 };
 const plan = planTick(config, state, Date.parse('2026-11-22T16:03:00Z'));
 
-it('shows a plan in 80 columns, and what people wrote as plain text', () => {
+it('a plan is shown in 80 columns, and user-written texts as plain text', () => {
   const text = renderPlan(plan, config, undefined, 80);
   expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
   expect(text).toMatchInlineSnapshot(`
@@ -58,7 +58,7 @@ it('shows a plan in 80 columns, and what people wrote as plain text', () => {
   `);
 });
 
-it('leaves reasons whole where there is no terminal', () => {
+it('a plan is not wrapped without a terminal', () => {
   expect(renderPlan(plan, config).split('\n').length).toBeLessThan(
     renderPlan(plan, config, undefined, 80).split('\n').length,
   );

@@ -165,12 +165,12 @@ describe('status', () => {
     ).toBeLessThanOrEqual(80);
   });
 
-  it('cuts off what no terminal of that width could show', () => {
+  it('truncates lines to a terminal of 30 columns', () => {
     const lines = board(30).split('\n');
     expect(Math.max(...lines.map((line) => stringWidth(line)))).toBeLessThanOrEqual(30);
   });
 
-  it('fits 60 columns, without the lengths of runs', () => {
+  it('fits 60 columns by omitting durations', () => {
     expect(`\n${board(60)}\n`).toMatchInlineSnapshot(`
       "
       Status at 2026-11-22 16:00 (UTC)
@@ -207,20 +207,20 @@ describe('status', () => {
     ).toBeLessThanOrEqual(60);
   });
 
-  it('names times of day in the zone of the configuration', () => {
+  it('shows times in the zone of the configuration', () => {
     const text = renderStatus(status, { timezone: 'Asia/Tokyo' });
     expect(text).toContain('Status at 2026-11-23 01:00 (Asia/Tokyo)');
     expect(text).toMatch(/^backup .* 12:00 in 11 h$/m);
   });
 
-  it('colours what went wrong', () => {
+  it('colours failures', () => {
     const text = renderStatus(status, { timezone: 'UTC', paint: (word, tone) => `<${tone}:${word}>` });
     expect(text).toContain('<expire:failed 3x>');
     expect(text).toContain('<expire:late>');
     expect(text).toContain('<run:running>');
   });
 
-  it('gives others the same as JSON', () => {
+  it('has the same content as JSON', () => {
     expect(status.groups.find(({ group }) => group === 'upload')).toEqual({
       group: 'upload',
       description: null,
@@ -273,7 +273,7 @@ describe('status', () => {
   });
 });
 
-describe('a group', () => {
+describe('the status of a group', () => {
   const stateOf = (entry: GroupState | undefined, more: object = {}, facts: Partial<StatusFacts> = {}) => {
     const other = makeGroup('other', { schedule: { kind: 'manual' } });
     const groups = [makeGroup('g', more), other];
@@ -301,21 +301,21 @@ describe('a group', () => {
       { ...ran(now - hour), schedule: { every: '10m', since: iso(now - minute) } },
       'due',
     ],
-  ])('%s', (_, entry, expected) => {
+  ])('%s is $2', (_, entry, expected) => {
     expect(stateOf(entry)).toBe(expected);
   });
 
-  it('waits where a tick recorded that its dependencies hold it back, and is late where none did', () => {
+  it('is waiting if a tick recorded that its dependencies block it, and late otherwise', () => {
     expect(stateOf({ ...ran(now - hour), ...held }, blocked)).toBe('waiting');
     expect(stateOf(ran(now - 10 * minute), blocked)).toBe('waiting');
     expect(stateOf(ran(now - hour), blocked)).toBe('late');
   });
 
-  it('that is disabled is nothing else', () => {
+  it('is nothing but disabled if the group is disabled', () => {
     expect(stateOf(ran(now - hour), { enabled: false })).toBe('disabled');
   });
 
-  it('is late behind another in its lane, and running itself', () => {
+  it('is late while another group runs in its lane, and running while it runs itself', () => {
     expect(stateOf(ran(now - hour), {}, { activities: [running('other')] })).toBe('late');
     expect(stateOf(ran(now - hour), {}, { activities: [running('g')] })).toBe('running');
     expect(stateOf(ran(now - hour), {}, { activities: [{ ...running('g'), holder: null, isOrphan: true }] })).toBe(
@@ -323,13 +323,13 @@ describe('a group', () => {
     );
   });
 
-  it('may be called like a property of every object', () => {
+  it('is right for groups named like inherited object properties', () => {
     const groups = ['constructor', 'toString'].map((name) => makeGroup(name));
     expect(report(makeConfig(groups), makeState({})).groups.map(({ lastRun }) => lastRun)).toEqual([null, null]);
   });
 });
 
-describe('the check', () => {
+describe('status --check', () => {
   const one = makeConfig([makeGroup('g')]);
   const check = (entry: GroupState, more: Partial<StatusFacts> = {}) => {
     const { exitCode, text } = report(one, makeState({ g: entry }), more).check;
@@ -350,11 +350,11 @@ describe('the check', () => {
     [ranAndEnded(now, 'failed'), { newestFirst: [tick(47 * minute)] }, `2 unknown: ${silent}; g failed`],
     [ran(now), { newestFirst: [] }, '2 unknown: no tick has come yet: is the trigger installed? `rhythm doctor`'],
     [ran(now), { notices: ['The state is damaged.'] }, `2 unknown: The state is damaged.; ${well}`],
-  ])('%#', (entry, facts, expected) => {
+  ])('answers $2', (entry, facts, expected) => {
     expect(check(entry, facts)).toBe(expected);
   });
 
-  it('counts what is too much for a line', () => {
+  it('counts the findings that do not fit into a line', () => {
     const names = Array.from({ length: 42 }, (_, index) => `g${index}`);
     const { check } = report(
       makeConfig(names.map((name) => makeGroup(name))),
@@ -364,7 +364,7 @@ describe('the check', () => {
     expect(check.late).toEqual(names);
   });
 
-  it('does not take a run by hand for a sign of the trigger, and a tick that waits for an orphan it does', () => {
+  it('counts a tick that waits for an orphan as a sign of the trigger, and a manual run not', () => {
     const hand = { ...running('g'), holder: { pid: 1, since: now, tick: 'hand' } };
     const lines = { newestFirst: [tick(47 * minute)] };
     expect(

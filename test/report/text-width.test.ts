@@ -3,7 +3,7 @@ import stringWidth from 'string-width';
 import { expect, it } from 'vitest';
 import { widthOf } from '../../src/report/text-width.ts';
 
-it('counts as string-width does', () => {
+it('the display width agrees with string-width', () => {
   const texts = fc.oneof(
     fc.string(),
     fc.string({ unit: 'grapheme' }),

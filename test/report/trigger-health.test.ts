@@ -23,7 +23,7 @@ const say = (lines: readonly HistoryLine[], more: object = {}) => {
   return `${quality.state}: ${phraseTrigger(quality, now)}${gaps === null ? '' : `; ${gaps}`}`;
 };
 
-describe('the trigger', () => {
+describe('the report on the trigger', () => {
   it.each([
     [[], 'never: no tick has come yet: is the trigger installed? `rhythm doctor`'],
     [[2, 7, 12, 17], 'comes: the trigger comes every 5 min; last 2 min ago'],
@@ -46,11 +46,11 @@ describe('the trigger', () => {
       [2, 7, 32, 37, 42, 82, 87, 92, 97],
       'comes: the trigger comes every 5 min; last 2 min ago; in the last 24 h no tick 2 times, at most for 40 min',
     ],
-  ])('%j', (minutes, sentence) => {
+  ])('for ticks %j minutes ago is "%s"', (minutes, sentence) => {
     expect(say(ticks(...minutes))).toBe(sentence);
   });
 
-  it('looks no further back than a day, and reads no further', () => {
+  it('covers one day, and reads no further back', () => {
     const lines = Array.from({ length: 1000 }, (_, index) => tick((2 + index * 5) * minute));
     let read = 0;
     const quality = judge(
@@ -64,7 +64,7 @@ describe('the trigger', () => {
     expect([quality.ticks, read]).toEqual([288, 289]);
   });
 
-  it('knows a sleep from a trigger that did not come by the monotonic clock', () => {
+  it('distinguishes sleep from missing ticks by the monotonic clock', () => {
     const asleep = [
       tick(2 * minute, { awake: 20 * minute }),
       tick(7 * minute, { awake: 15 * minute }),
@@ -81,7 +81,7 @@ describe('the trigger', () => {
     expect(judge(awake).gaps).toMatchObject([{ asleepMs: 0 }]);
   });
 
-  it('takes the newer of the pulse, the last tick and the history for its sign of life', () => {
+  it('uses the newest of the pulse, the last tick and the history as sign of life', () => {
     expect(say(ticks(47), { pulse: now - minute })).toBe('comes: the trigger comes; last 1 min ago');
     // A guard starts ticks only when they are needed: a distance between two is no gap.
     expect(judge(ticks(2, 62, 122, 182, 400), { pulse: now - minute }).gaps).toEqual([]);
@@ -90,18 +90,18 @@ describe('the trigger', () => {
     expect(judge([], { pulse: now - 20 * minute }).state).toBe('silent');
   });
 
-  it('is not to blame where a tick is at work, or was for long', () => {
+  it('does not blame the trigger while a long tick runs, or after one', () => {
     expect(judge(ticks(47), { isBusy: true }).state).toBe('comes');
     const long = [tick(2 * minute), tick(7 * minute), tick(60 * minute, { length: 50 * minute }), tick(65 * minute)];
     expect(judge(long).gaps).toEqual([]);
   });
 
-  it('says so where the clock was set back', () => {
+  it('says that the clock was set back', () => {
     expect(say(ticks(-60))).toBe('silent: the last tick is later than now: was the clock set back? `rhythm doctor`');
     expect(judge(ticks(2, -60)).state).toBe('comes');
   });
 
-  it('finds the same in ticks whatever the order in which those of several lanes ended', () => {
+  it('does not depend on the order in which ticks of several lanes ended', () => {
     const starts = fc.uniqueArray(fc.integer({ min: 1, max: 1400 }), { maxLength: 40 });
     fc.assert(
       fc.property(starts, fc.infiniteStream(fc.integer({ min: 0, max: 30 })), (minutes, lengths) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { argvOf, iso, readJsonLines, runScript, temporaryFolder } from './workspace.ts';
 
-it('save_performance_benchmark.ts measures, and has nothing to compare with at first', async () => {
+it('save_performance_benchmark.ts has nothing to compare its first measurement with', async () => {
   const outputs = temporaryFolder();
   const { exitCode, stdout } = await runScript(argvOf('save_performance_benchmark.ts'), outputs);
   expect(exitCode).toBe(0);
@@ -13,7 +13,7 @@ it('save_performance_benchmark.ts measures, and has nothing to compare with at f
   for (const field of ['hashMs', 'writeMs', 'startMs']) expect(line?.[field]).toBeGreaterThan(0);
 });
 
-it('save_performance_benchmark.ts compares with the median of the last 20 runs, not with those before', async () => {
+it('save_performance_benchmark.ts compares with the median of the last 20 runs only', async () => {
   const outputs = temporaryFolder();
   const now = Date.now();
   // Twenty runs on a machine a million times slower but for a few outliers; before them, some on one much faster.

@@ -27,7 +27,7 @@ function play(calls: string): string {
     .join('');
 }
 
-describe('a breaker', () => {
+describe('a circuit breaker', () => {
   it.each([
     ['.....', 'ccccc'],
     ['xx.xx.', 'cccccc'],
@@ -37,11 +37,11 @@ describe('a breaker', () => {
     ['xxxxxx......', 'cco--o-----h'],
     ['xxx...x......', 'cco--ho-----h'],
     ['xxx..x.....x.', 'cco--o-----o-'],
-  ])('%s', (calls, states) => {
+  ])('with the calls %s goes through the states %s', (calls, states) => {
     expect(play(calls)).toBe(states);
   });
 
-  it('does not wait for a clock that went back', () => {
+  it('does not wait longer after the clock went back', () => {
     const open: Breaker = { ...closedBreaker(start), state: 'open', openings: 1 };
     expect(advance(open, rule, start - minute).state).toBe('half-open');
     expect(advance(open, rule, start + minute).state).toBe('open');
@@ -87,8 +87,8 @@ async function serve() {
   return { endpoint, server };
 }
 
-describe('a probe', () => {
-  it('of an address', async () => {
+describe('a probe of an endpoint', () => {
+  it('reports the status, the timeout or the connection error of a URL or TCP port', async () => {
     const { endpoint, server } = await serve();
     const one = { name: 'one', kind: 'url', target: endpoint.url } as const;
     const results: (string | null)[] = [];
@@ -112,7 +112,7 @@ describe('a probe', () => {
     [['node', '-e', 'process.exit(3)'], 'exit code 3'],
     [['rhythm-no-such-program'], 'not installed'],
     [['node', '-e', 'setTimeout(() => {}, 60000)'], 'no answer within 1.5 s'],
-  ])('of the command %j', async (target, failure) => {
+  ])('reports for the command %j the failure %s', async (target, failure) => {
     expect((await probe({ name: 'one', kind: 'command', target }, 1500)).failure).toBe(failure);
   });
 });
@@ -124,7 +124,7 @@ describe('endpoints.json', () => {
     return readEndpoints(folder);
   };
 
-  it('has defaults', async () => {
+  it('has default values for the breaker', async () => {
     const { rule, routes } = await read('{"endpoints":{"a":{"tcp":"h:1"}},"routes":{"r":["a"]}}');
     expect(rule).toEqual({ failures: 3, successes: 2, coolDownMs: 30 * minute, timeoutMs: 5000 });
     expect([...routes]).toEqual([['r', ['a']]]);
@@ -136,12 +136,12 @@ describe('endpoints.json', () => {
     ['{"endpoints":{"a":{"command":"ls"}}}', /endpoints\.a is neither a url/],
     ['{"endpoints":{},"routes":{"r":["toString"]}}', /routes\.r names "toString", which is no endpoint/],
     ['{"endpoints":{},"routes":{"r":[]}}', /routes\.r names no endpoint/],
-  ])('says what is wrong with %s', async (text, said) => {
+  ])('is refused with the reason if it is %s', async (text, said) => {
     await expect(read(text)).rejects.toThrow(said);
   });
 });
 
-describe('choosing', () => {
+describe('the choice of an endpoint', () => {
   const breaker = (change: Partial<Breaker>): Breaker => ({ ...closedBreaker(start), ...change });
   const breakers: Record<string, Breaker> = {
     well: breaker({}),
@@ -155,7 +155,7 @@ describe('choosing', () => {
     [['open', 'shaky', 'mending'], 'mending'],
     [['open', 'shaky'], 'shaky'],
     [['open', 'tried'], null],
-  ])('among %j', (order, expected) => {
+  ])('among %j is %s', (order, expected) => {
     expect(choose(order, (name) => breakers[name] as Breaker)).toBe(expected);
   });
 
@@ -167,15 +167,11 @@ describe('choosing', () => {
 
   it.each<[string, Record<string, ReturnType<typeof probes>>, string[]]>([
     ['the faster one', { a: probes(10, 80), b: probes(10, 20) }, ['b', 'a']],
-    ['the one that errs less', { a: probes(10, 20, 2), b: probes(10, 60) }, ['b', 'a']],
-    ['nobody for a small gain', { a: probes(10, 80), b: probes(10, 70) }, ['a', 'b']],
-    ['nobody for some ms', { a: probes(10, 12), b: probes(10, 3) }, ['a', 'b']],
-    ['nobody on little evidence', { a: probes(10, 80), b: probes(3, 1) }, ['a', 'b']],
-    [
-      'one over another that is hardly known',
-      { a: probes(10, 80), b: probes(0, 0), c: probes(10, 5) },
-      ['c', 'a', 'b'],
-    ],
+    ['the one that fails less often', { a: probes(10, 20, 2), b: probes(10, 60) }, ['b', 'a']],
+    ['the current one over a slightly faster one', { a: probes(10, 80), b: probes(10, 70) }, ['a', 'b']],
+    ['the current one over one that saves a few ms', { a: probes(10, 12), b: probes(10, 3) }, ['a', 'b']],
+    ['the current one over one with too few probes', { a: probes(10, 80), b: probes(3, 1) }, ['a', 'b']],
+    ['a known one over one without probes', { a: probes(10, 80), b: probes(0, 0), c: probes(10, 5) }, ['c', 'a', 'b']],
     ['the one that answers at all', { a: probes(10, 1000, 10), b: probes(10, 500) }, ['b', 'a']],
   ])('prefers %s', (_, measures, expected) => {
     const order = optimise(Object.keys(measures), (name) => measures[name] as ReturnType<typeof probes>);
@@ -188,7 +184,7 @@ describe('choosing', () => {
 });
 
 describe('the router and the optimizer', () => {
-  it('falls back while an endpoint is down, gives it up, tries it again and returns to it', async () => {
+  it('fall back while an endpoint is down, open its breaker, probe it again and return to it', async () => {
     const primary = await serve();
     const standby = await serve();
     const [folder, outputs] = [temporaryFolder(), temporaryFolder()];
@@ -242,7 +238,7 @@ describe('the router and the optimizer', () => {
     expect(await route()).toBe('0 router: gateway by primary, direct by primary; 2 breakers, all closed');
   });
 
-  it('prefers what costs less, and says why', async () => {
+  it('prefer the cheaper endpoint, and say why', async () => {
     const [folder, outputs] = [temporaryFolder(), temporaryFolder()];
     const command = ['node', '-e', ''];
     writeFileSync(

@@ -51,7 +51,7 @@ function ticks(now: number, days = 1): object[] {
 }
 
 describe.concurrent('generate_daily_briefing.ts', () => {
-  it('is sensible on an empty history', async () => {
+  it('reports an empty history without findings', async () => {
     const { stdout, markdown, important, sections } = await brief([]);
     expect(stdout).toMatch(/^briefing: all is well; nothing ran; see .*daily_briefing\.md\n$/);
     expect(markdown).toMatch(/^# Daily briefing, \d{4}-\d\d-\d\d\n\n\*\*All is well\.\*\* /);
@@ -74,7 +74,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     expect(numbers.get('runs')).toEqual(['2', '–']);
   });
 
-  it('compares with a day of the week before', async () => {
+  it('compares with the same day of the week before', async () => {
     const now = Date.now();
     const outputs = temporaryFolder();
     const metrics = (at: number, cpuUse: number) => {
@@ -102,7 +102,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     });
   });
 
-  it('reports failures by group with what their scripts said last, and none of the day before', async () => {
+  it('reports failures by group with the last output of their scripts, and none of the day before', async () => {
     const now = Date.now();
     const outputs = join(temporaryFolder(), 'outputs');
     mkdirSync(join(outputs, 'runs'), { recursive: true });
@@ -134,7 +134,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     ]);
   });
 
-  it('counts a run that was interrupted and resumed once, as it ended', async () => {
+  it('counts an interrupted and resumed run once, with its final outcome', async () => {
     const now = Date.now();
     const { sections, important } = await brief([
       ...ticks(now),
@@ -149,7 +149,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     expect(important).toEqual([expect.stringMatching(/^- \*\*other\*\* interrupted at [^\n]*$/)]);
   });
 
-  it('reports a silence of the trigger, what was late for it, what expired, and the group that fell silent', async () => {
+  it('reports a silent trigger, the late groups, the expired beats and the group that stopped running', async () => {
     const now = Date.now();
     const start = now - hour;
     const { important, sections, numbers } = await brief([
@@ -169,7 +169,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     expect(numbers.get('beats missed or expired')?.[0]).toBe('14');
   });
 
-  it('tells of many late groups in one line, for one cause', async () => {
+  it('reports many groups that are late for one cause in one line', async () => {
     const now = Date.now();
     const late = ['a', 'b', 'c'].map((group) => runEnd(group, now - hour, { missedBeats: 3 }));
     const { important } = await brief([...ticks(now), ...late]);
@@ -178,7 +178,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     ]);
   });
 
-  it('reports what is held back still, and for how long groups were', async () => {
+  it('reports the groups that are held back, and how long others were', async () => {
     const now = Date.now();
     const held = (group: string, at: number, reason: string, blockedBy: string[]) => ({
       at: iso(at),
@@ -202,7 +202,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     expect(numbers.get('held back, all groups')?.[0]).toBe('1 d 2 h');
   });
 
-  it('tells what the analyses found within the day, and of endpoints that are not well', async () => {
+  it('reports the findings of the analyses of the day, and unhealthy endpoints', async () => {
     const now = Date.now();
     const outputs = temporaryFolder();
     const report = (...findings: [number, string][]) =>
@@ -220,7 +220,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     ]);
   });
 
-  it('sets what took longer against what is usual', async () => {
+  it('compares long runs with the usual duration', async () => {
     const now = Date.now();
     const weeks = (group: string, durationMs: number) =>
       Array.from({ length: 6 }, (_, index) => runEnd(group, now - (8 - index) * day + 2 * hour, { durationMs }));
@@ -240,7 +240,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     ]);
   });
 
-  it('stays under a screen long, however much there is to say', async () => {
+  it('stays shorter than a screen, however much happened', async () => {
     const now = Date.now();
     const runs = Array.from({ length: 40 }, (_, index) => runEnd(`g${index}`, now - hour, { outcome: 'failed' }));
     const { important, sections } = await brief([...ticks(now), ...runs]);
@@ -249,7 +249,7 @@ describe.concurrent('generate_daily_briefing.ts', () => {
     expect(sections.get('Groups')?.at(-1)).toBe('and 34 more.');
   });
 
-  it('keeps a dated copy, and old ones for 90 days', async () => {
+  it('saves a dated copy, and deletes copies after 90 days', async () => {
     const outputs = temporaryFolder();
     const now = Date.now();
     const folder = join(outputs, 'briefings');

@@ -93,11 +93,11 @@ async function makeDashboard(prepare: (outputs: string, now: number) => void) {
   return { file, html: readFileSync(file, 'utf8'), stdout: ended.stdout };
 }
 
-it('text is made fit for HTML', () => {
+it('the dashboard escapes text for HTML', () => {
   expect(escapeHtml(`<script>"&'`)).toBe('&#60;script&#62;&#34;&#38;&#39;');
 });
 
-it('a curve is broken where nothing was measured, and bars end where the chart does', () => {
+it('a chart interrupts its curve where data is missing and clips its bars', () => {
   const span = { from: 0, to: 100 };
   const samples = [0, 10, 20, 60, 70, 80].map((at) => ({ at, value: at }));
   const drawn = drawLine(samples, span, { label: 'x', format: String });
@@ -107,7 +107,7 @@ it('a curve is broken where nothing was measured, and bars end where the chart d
 });
 
 describe('generate_visual_dashboard.ts', () => {
-  it('makes one page that names no other, and has the numbers behind the charts', async () => {
+  it('creates one self-contained page with the numbers behind its charts', async () => {
     const { html, stdout } = await makeDashboard(fill);
     expect(stdout).toMatch(
       /^dashboard: Not well: broken; 5 groups, \d+ runs of 7 days, 8 charts of the machine; open .*\n$/,
@@ -128,14 +128,14 @@ describe('generate_visual_dashboard.ts', () => {
     ]);
   });
 
-  it('makes one before anything has run', async () => {
+  it('creates a page before anything has run', async () => {
     const { html, stdout } = await makeDashboard(() => undefined);
     expect(stdout).toMatch(/^dashboard: Nothing has run yet; 0 groups, /);
     expect(html).toContain('Nothing yet.');
   });
 });
 
-describe.skipIf(chromium === null)('in a browser', () => {
+describe.skipIf(chromium === null)('the dashboard in a browser', () => {
   let browser: Browser;
   let file: string;
   beforeAll(async () => {
@@ -171,7 +171,7 @@ describe.skipIf(chromium === null)('in a browser', () => {
     ['dark', 1200],
     ['light', 380],
     ['dark', 380],
-  ] as const)('is readable in %s at a width of %i', { timeout: 60_000 }, async (scheme, width) => {
+  ] as const)('is readable in %s mode at a width of %i', { timeout: 60_000 }, async (scheme, width) => {
     const page = await browser.open(file, { scheme, width });
     const png = await page.picture();
     if (process.env.PICTURES) writeFileSync(join(process.env.PICTURES, `dashboard-${scheme}-${width}.png`), png);
@@ -193,7 +193,7 @@ describe.skipIf(chromium === null)('in a browser', () => {
     ).toEqual([]);
   });
 
-  it('contrasts its text with its ground, in light and dark', { timeout: 60_000 }, async () => {
+  it('has enough contrast in light and dark mode', { timeout: 60_000 }, async () => {
     for (const scheme of ['light', 'dark'] as const) {
       const page = await browser.open(file, { scheme, width: 1200 });
       const ratios = await page.evaluate<Record<string, number>>(`(() => {
@@ -215,7 +215,7 @@ describe.skipIf(chromium === null)('in a browser', () => {
     }
   });
 
-  it('shows the groups, the day, the lengths and the machine as the numbers say', { timeout: 60_000 }, async () => {
+  it('shows groups, runs, durations and machine as in the data', { timeout: 60_000 }, async () => {
     const page = await browser.open(file, { scheme: 'light', width: 1200 });
     const numbers = JSON.parse((await texts(page, '#numbers'))[0] ?? '') as {
       at: string;

@@ -20,7 +20,7 @@ const sound: Reading = {
 };
 
 describe('judgeHealth', () => {
-  it('finds nothing amiss on a sound machine', () => {
+  it('finds no problem on a healthy machine', () => {
     const findings = judgeHealth(sound);
     expect(findings.map(({ check, level }) => `${check} ${level}`)).toEqual([
       'disk ok',
@@ -37,7 +37,7 @@ describe('judgeHealth', () => {
     );
   });
 
-  it('passes over what a system does not tell', () => {
+  it('ignores readings that the system does not provide', () => {
     const unknown = { ...sound, disk: null, memory: null, loadPerCore: null, writing: null, loopback: null };
     const findings = judgeHealth({ ...unknown, pulseAgeMs: null });
     expect(summariseHealth(findings)).toBe('health ok: timers 0.4 ms late; no tick recorded yet');
@@ -48,7 +48,7 @@ describe('judgeHealth', () => {
 
   it.each<[string, Partial<Reading>, string[]]>([
     ['1.9 % and 0.9 GB of disk', disk(0.9 * gigabyte, 50 * gigabyte), ['disk critical']],
-    ['1 % of a large disk is plenty in bytes', disk(20 * gigabyte, 2000 * gigabyte), []],
+    ['1 % of a large disk, plenty in bytes', disk(20 * gigabyte, 2000 * gigabyte), []],
     ['1.5 % with 1.5 GB: low, not critical', disk(1.5 * gigabyte, 100 * gigabyte), ['disk warning']],
     ['0.5 GB of a small disk, half of it', disk(0.5 * gigabyte, gigabyte), []],
     ['no disk left', disk(0, 50 * gigabyte), ['disk critical']],
@@ -66,8 +66,8 @@ describe('judgeHealth', () => {
     ['a tick an hour ahead', { pulseAgeMs: -60 * minute }, ['pulse warning']],
     ['a failed write', { writing: 'EIO' }, ['writing critical']],
     ['a failed loopback', { loopback: 'refused' }, ['loopback warning']],
-    ['two at once', { ...disk(0, gigabyte), loadPerCore: 9 }, ['disk critical', 'load warning']],
-  ])('%s', (_, change, expected) => {
+    ['two problems at once', { ...disk(0, gigabyte), loadPerCore: 9 }, ['disk critical', 'load warning']],
+  ])('judges %s', (_, change, expected) => {
     const findings = judgeHealth({ ...sound, ...change });
     const amiss = findings.filter(({ level }) => level !== 'ok').map(({ check, level }) => `${check} ${level}`);
     expect(amiss).toEqual(expected);
@@ -78,7 +78,7 @@ describe('judgeHealth', () => {
 });
 
 describe.concurrent('check_health.ts', () => {
-  it('keeps its readings as a series', async () => {
+  it('appends its readings to a series', async () => {
     const outputs = temporaryFolder();
     await runScript(argvOf('check_health.ts', '--fast'), outputs);
     await runScript(argvOf('check_health.ts'), outputs);
@@ -90,7 +90,7 @@ describe.concurrent('check_health.ts', () => {
     expect(full).toMatchObject({ writing: true, loopback: true });
   });
 
-  it('reads the pulse off the newest tick, however much follows it', async () => {
+  it('takes the pulse from the newest tick, however much follows it', async () => {
     const outputs = temporaryFolder();
     const now = Date.now();
     const tick = (age: number) => ({ at: iso(now - age), type: 'tick', outcome: 'done' });

@@ -11,21 +11,25 @@ describe('findNewestTick', () => {
   it.each<[string, object[], number | null]>([
     ['an empty history', [], null],
     ['a history without ticks', [filler, filler], null],
-    ['a long history, the newest tick at its end', [tick(now - hour), filler, tick(now)], now],
-    ['a long history, much after the newest tick', [tick(now - hour), tick(now), filler, filler, filler], now],
-  ])('%s', async (_, lines, expected) => {
+    ['a long history with the newest tick at its end', [tick(now - hour), filler, tick(now)], now],
+    [
+      'a long history with many lines after the newest tick',
+      [tick(now - hour), tick(now), filler, filler, filler],
+      now,
+    ],
+  ])('reads %s', async (_, lines, expected) => {
     const outputs = temporaryFolder();
     writeHistory(outputs, lines);
     expect(await findNewestTick(outputs)).toBe(expected);
   });
 
-  it('no history at all', async () => {
+  it('finds nothing without a history', async () => {
     expect(await findNewestTick(temporaryFolder())).toBeNull();
   });
 });
 
 describe('readHistory', () => {
-  it('leaves out what ended before the instant asked for, and keeps a hold that reaches beyond it', async () => {
+  it('omits runs that ended before the given instant, and includes a hold that lasted beyond it', async () => {
     const outputs = temporaryFolder();
     const held = (group: string, at: number) => ({
       at: iso(at),
@@ -50,7 +54,7 @@ describe('readHistory', () => {
     expect([expiries, ticks]).toEqual([[], []]);
   });
 
-  it('takes nothing on trust', async () => {
+  it('ignores malformed lines and fields', async () => {
     const outputs = temporaryFolder();
     const at = iso(now);
     const odd = [null, 5, 'text', [], {}, { outcome: 7 }].map((run) => ({ at, type: 'run-end', group: 'a', run }));

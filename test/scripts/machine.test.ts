@@ -4,7 +4,7 @@ import { parseLimit, parseMeminfo, parseVmStat, readMemory, sampleCpuUse } from 
 import { formatBytes, formatDuration, formatShare } from '../../scripts/lib/quantity.ts';
 import { argvOf, readJsonLines, runScript, temporaryFolder } from './workspace.ts';
 
-describe('memory', () => {
+describe('the memory of the machine', () => {
   it('is read from /proc/meminfo', () => {
     const text = 'MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    4000000 kB\n';
     expect(parseMeminfo(text)).toEqual({ free: 4_096_000_000, total: 8_192_000_000 });
@@ -26,7 +26,7 @@ describe('memory', () => {
 
   it.each([
     [
-      'the cache that is not in use counts as free',
+      'inactive cache, which counts as free',
       '1000\n',
       '900\n',
       'anon 500\ninactive_file 300\n',
@@ -41,18 +41,18 @@ describe('memory', () => {
       'inactive_file 300\n',
       { free: 1000, total: 1000 },
     ],
-  ])('is read from a control group: %s', (_, max, current, stat, room) => {
+  ])('is read from a control group with %s', (_, max, current, stat, room) => {
     expect(parseLimit(max, current, stat)).toEqual(room);
   });
 
-  it('is known here, and not more is free than there is', async () => {
+  it('is known on this system, and no more of it is free than exists', async () => {
     const room = await readMemory();
     expect(room?.free).toBeGreaterThan(0);
     expect(room?.free).toBeLessThanOrEqual(room?.total ?? 0);
   });
 });
 
-it('CPU use is a share', async () => {
+it('the CPU use is between 0 and 1', async () => {
   const use = await sampleCpuUse(50);
   expect(use).toBeGreaterThanOrEqual(0);
   expect(use).toBeLessThanOrEqual(1);
@@ -72,11 +72,11 @@ it.each([
   [formatDuration(4 * 86_400_000 + 7_200_000), '4 d 2 h'],
   [formatShare(0.016), '1.6 %'],
   [formatShare(0.284), '28 %'],
-])('%s is written for people', (written, expected) => {
+])('a quantity is formatted as %s', (written, expected) => {
   expect(written).toBe(expected);
 });
 
-it('collect_system_metrics.ts appends one line a run', async () => {
+it('collect_system_metrics.ts appends one line per run', async () => {
   const outputs = temporaryFolder();
   const { stdout } = await runScript(argvOf('collect_system_metrics.ts'), outputs);
   expect(stdout).toMatch(/^metrics: .*memory .* available, disk .* free, .*up /);

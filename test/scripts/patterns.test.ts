@@ -39,12 +39,12 @@ async function patternsOf(lines: readonly object[]) {
 const failing = (name: string) => [scriptEnd('fine.ts'), scriptEnd(name, { outcome: 'failed', exitCode: 1 })];
 
 describe('findPatterns', () => {
-  it('finds none in a day as it should be', async () => {
+  it('finds nothing in a normal day', async () => {
     const runs = Array.from({ length: 143 }, (_, index) => run('check', start + index * 10 * minute + 20_000, 20_000));
     expect(await patternsOf([...ticks(), ...runs])).toEqual([]);
   });
 
-  it('finds what is held back, and follows the cause to its script', async () => {
+  it('finds groups that are held back, and traces the cause to its script', async () => {
     const failures = Array.from({ length: 18 }, (_, index) =>
       run('check', start + hour + index * 10 * minute, 0, { outcome: 'failed', scripts: failing('probe.ts') }),
     );
@@ -71,12 +71,12 @@ describe('findPatterns', () => {
     ['dependency-running', 'other was still running in another tick'],
     ['dependency-stale', 'other ends too seldom for what `within` asks'],
     ['dependency-failed', 'other did not succeed'],
-  ])('knows a cause of %s', async (reason, cause) => {
+  ])('names the cause of %s', async (reason, cause) => {
     const patterns = await patternsOf([...ticks(), held('waiting', start + 20 * hour, reason, 'other')]);
     expect(patterns).toMatchObject([{ group: 'waiting', times: 48, isOngoing: true, cause }]);
   });
 
-  it('does not go round in circles', async () => {
+  it('terminates on circular causes', async () => {
     const patterns = await patternsOf([
       ...ticks(),
       held('a', start, 'dependency-skipped', 'b'),
@@ -85,13 +85,13 @@ describe('findPatterns', () => {
     expect(patterns.map(({ cause }) => cause)).toEqual(['a did not succeed', 'b did not succeed']);
   });
 
-  it('takes a short hold for a bad hour', async () => {
+  it('ignores a single short hold', async () => {
     expect(await patternsOf([...ticks(), held('a', start, 'lane-held'), released('a', start + 40 * minute)])).toEqual(
       [],
     );
   });
 
-  it('finds what is retried, within a tick or by later ones', async () => {
+  it('finds scripts that are retried, within a tick or by later ticks', async () => {
     const within = [1, 2, 3].map((index) =>
       run('flaky', start + index * hour, 0, { scripts: [scriptEnd('send.ts', { attempts: 3 })] }),
     );
@@ -110,14 +110,14 @@ describe('findPatterns', () => {
     expect(await patternsOf([...ticks(), ...within.slice(1)])).toEqual([]);
   });
 
-  it('does not take one that fails for one that is retried', async () => {
+  it('does not count a failing script as a retried one', async () => {
     const runs = [1, 2, 3, 4].map((index) =>
       run('red', start + index * hour, 0, { outcome: 'failed', scripts: failing('red.ts') }),
     );
     expect(await patternsOf([...ticks(), ...runs])).toEqual([]);
   });
 
-  it('finds what starts late, and what went before it', async () => {
+  it('finds groups that start late, and the group that ran before them', async () => {
     const hours = [2, 4, 6, 8].map((index) => start + index * hour);
     const patterns = await patternsOf([
       ...ticks(),
@@ -134,7 +134,7 @@ describe('findPatterns', () => {
     ]);
   });
 
-  it('finds what passes beats over for want of ticks, but not after a single silence', async () => {
+  it('finds groups that miss beats for lack of ticks, except in a single silence of the trigger', async () => {
     const silence = { from: start + 2 * hour, to: start + 10 * hour };
     const after = run('hourly', silence.to, 5 * hour, { missedBeats: 7 });
     expect(await patternsOf([...ticks(silence), after])).toEqual([]);
@@ -145,7 +145,7 @@ describe('findPatterns', () => {
     ]);
   });
 
-  it('finds what is interrupted or expires again and again', async () => {
+  it('finds groups that are repeatedly interrupted or expire repeatedly', async () => {
     const cut = [scriptEnd('long.ts', { outcome: 'interrupted', exitCode: null, signal: 'SIGTERM' })];
     const times = [1, 2, 3].map((index) => start + index * hour);
     const patterns = await patternsOf([
@@ -161,7 +161,7 @@ describe('findPatterns', () => {
 });
 
 describe.concurrent('analyze_replan_patterns.ts', () => {
-  it('names the worst with what its culprit said last, and asks for a look while it goes on', async () => {
+  it('reports the worst pattern with the last output of its cause, and exits 1 while it lasts', async () => {
     const outputs = temporaryFolder();
     const at = Date.now() - 3 * hour;
     mkdirSync(join(outputs, 'runs'));

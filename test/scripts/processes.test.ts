@@ -9,8 +9,8 @@ import { argvOf, runScript, temporaryFolder } from './workspace.ts';
 
 const isLinux = process.platform === 'linux';
 
-describe('processes', () => {
-  it('are read from /proc, whatever a program calls itself', () => {
+describe('the list of processes', () => {
+  it('is read from /proc, whatever a program calls itself', () => {
     const fields = (state: string, flags: number) =>
       `42 (a) b (c) ${state} 7 42 42 0 -1 ${flags} 0 0 0 0 1 1 0 0 20 0 1 0 12345 1000 200 0`;
     const status = 'Name:\ta\nVmRSS:\t    2048 kB\n';
@@ -33,25 +33,25 @@ describe('processes', () => {
     [['/opt/app/server', '--password=x'], 'server'],
     [['nginx: master process -c /etc'], 'fallback'],
     [[], 'fallback'],
-  ])('%j are named without their arguments', (words, name) => {
+  ])('names %j without its arguments: %s', (words, name) => {
     expect(describeProgram(words, 'fallback')).toBe(name);
   });
 
-  it('are told here, this one among them', async () => {
+  it('contains this process on this system', async () => {
     const self = (await readProcesses()).find(({ pid }) => pid === process.pid);
     expect(self).toMatchObject({ parent: process.ppid, isZombie: false });
     expect(self?.memory).toBeGreaterThan(10 * 1024 ** 2);
     expect(Math.abs((self?.startedAt ?? 0) - (Date.now() - process.uptime() * 1000))).toBeLessThan(10_000);
   });
 
-  it('are the same by id and start', () => {
+  it('identifies a process by its id and start time', () => {
     expect(isSame({ pid: 1, startedAt: 0 }, { pid: 1, startedAt: 1000 })).toBe(true);
     expect(isSame({ pid: 1, startedAt: 0 }, { pid: 1, startedAt: 60_000 })).toBe(false);
     expect(isSame({ pid: 1, startedAt: 0 }, { pid: 2, startedAt: 0 })).toBe(false);
   });
 });
 
-it('what is stale is what carries the marks of a run of this workspace that is over', () => {
+it('a process is stale if it carries the marks of a finished run of this workspace', () => {
   const one = (pid: number, isZombie = false) => ({ pid, parent: 1, name: 'x', isZombie, memory: 0, startedAt: 0 });
   const marks = new Map([
     [1, { workspace: '/w', run: 'over' }],
@@ -84,7 +84,7 @@ async function startMarked(workspace: string, run: string, isStubborn = false): 
 }
 
 describe.concurrent('cleanup_processes.ts', () => {
-  it.skipIf(!isLinux)('reports what dead runs left, and ends it when told to', async () => {
+  it.skipIf(!isLinux)('reports the processes that dead runs left, and ends them with --kill', async () => {
     const [folder, outputs] = [temporaryFolder(), temporaryFolder()];
     const state = { schemaVersion: 1, leases: { main: { group: 'a', runId: 'running' } } };
     writeFileSync(join(outputs, 'master_scheduler_state.json'), JSON.stringify(state));
@@ -116,7 +116,7 @@ describe.concurrent('cleanup_processes.ts', () => {
     ]);
   });
 
-  it.skipIf(!isLinux)('reports a zombie with its parent, which is nothing to worry about', async () => {
+  it.skipIf(!isLinux)('reports a zombie with its parent, and exits 0', async () => {
     // A shell that starts something, and then becomes a program that takes note of nothing.
     const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 30'], { stdio: 'ignore' });
     children.push(parent);
@@ -128,7 +128,7 @@ describe.concurrent('cleanup_processes.ts', () => {
     expect(stdout).toMatch(/^processes: no orphans left, \d+ zombies? \(of process /);
   });
 
-  it('judges nothing by a state that it can not understand', async () => {
+  it('exits 1 with the reason if it can’t read the state', async () => {
     const outputs = temporaryFolder();
     writeFileSync(join(outputs, 'master_scheduler_state.json'), '{');
     const { exitCode, stderr } = await runScript(argvOf('cleanup_processes.ts', '--kill'), outputs);

@@ -29,7 +29,7 @@ it('the example has the groups and scripts of the master scheduler report', () =
   expect(found).toEqual(Object.entries(groups));
 });
 
-it('the scripts take from rhythm what it offers to every script, and nothing of its insides', () => {
+it('the example’s scripts import only Node’s modules, each other and systeminformation', () => {
   const folder = join(repository, 'scripts');
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
@@ -39,8 +39,8 @@ it('the scripts take from rhythm what it offers to every script, and nothing of 
   }
 });
 
-describe.concurrent('every script', () => {
-  it.each(scripts)('%s explains itself and writes nothing', async (script) => {
+describe.concurrent('an example script', () => {
+  it.each(scripts)('prints its help and writes nothing: %s', async (script) => {
     const folder = temporaryFolder();
     const { exitCode, stdout } = await runScript(argvOf(script, '--help'), null, folder);
     expect(exitCode).toBe(0);
@@ -50,13 +50,13 @@ describe.concurrent('every script', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it.each(scripts)('%s succeeds on a first run, with one line', async (script) => {
+  it.each(scripts)('succeeds on its first run and prints one line: %s', async (script) => {
     const { exitCode, stdout, stderr } = await runScript(argvOf(script), temporaryFolder());
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(stdout).toMatch(/^\S.*\n$/);
   });
 
-  it('refuses an argument that it does not know', async () => {
+  it('refuses an unknown argument', async () => {
     const folder = temporaryFolder();
     const { exitCode, stderr } = await runScript(argvOf('check_health.ts', '--quick'), folder);
     expect(exitCode).toBe(2);
@@ -64,14 +64,14 @@ describe.concurrent('every script', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('run by hand keeps its files in outputs/ under the current folder', async () => {
+  it('writes to outputs/ under the current folder if run manually', async () => {
     const folder = temporaryFolder();
     expect((await runScript(argvOf('collect_system_metrics.ts'), null, folder)).exitCode).toBe(0);
     expect(readdirSync(folder)).toEqual(['outputs']);
     expect(readJsonLines(join(folder, 'outputs', 'system_metrics.jsonl'))).toHaveLength(1);
   });
 
-  it('says what is wrong where the outputs folder is a file', async () => {
+  it('reports an outputs folder that is a file', async () => {
     const folder = temporaryFolder();
     await runScript(argvOf('collect_system_metrics.ts'), folder);
     const file = join(folder, 'system_metrics.jsonl');

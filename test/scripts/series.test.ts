@@ -12,19 +12,19 @@ async function numbersOf(file: string): Promise<unknown[]> {
   return (await readNewest(file, Number.POSITIVE_INFINITY)).map(({ n }) => n);
 }
 
-describe('a series', () => {
-  it('is empty where there is no file', async () => {
+describe('a series of records', () => {
+  it('is empty without a file', async () => {
     expect(await readNewest(join(temporaryFolder(), 'none.jsonl'), 5)).toEqual([]);
   });
 
-  it('stamps what it appends', async () => {
+  it('adds a timestamp to each record', async () => {
     const file = join(temporaryFolder(), 's.jsonl');
     await appendRecord(file, now, { n: 1 });
     expect(readFileSync(file, 'utf8')).toBe('{"at":"2026-11-22T16:00:00.000Z","n":1}\n');
     expect(await readNewest(file, 5)).toEqual([{ at: now, n: 1 }]);
   });
 
-  it('survives a torn line, and lines that are none of its own', async () => {
+  it('skips torn and foreign lines', async () => {
     const file = join(temporaryFolder(), 's.jsonl');
     await appendRecord(file, now, { n: 1 });
     appendFileSync(file, 'null\n5\n[]\n{"at":5}\n{"at":"soon"}\n\n{"at":"2026-11-22T16:0');
@@ -32,19 +32,19 @@ describe('a series', () => {
     expect(await numbersOf(file)).toEqual([1, 2]);
   });
 
-  it('keeps a record whole that holds a Unicode line separator', async () => {
+  it('does not split a record at a Unicode line separator', async () => {
     const file = join(temporaryFolder(), 's.jsonl');
     await appendRecord(file, now, { n: 'a\u2028b\u2029c\rd\ne' });
     expect(await numbersOf(file)).toEqual(['a\u2028b\u2029c\rd\ne']);
   });
 
-  it('gives the newest records, oldest first', async () => {
+  it('returns the newest records in chronological order', async () => {
     const file = join(temporaryFolder(), 's.jsonl');
     for (let n = 0; n < 5; n += 1) await appendRecord(file, now + n, { n });
     expect((await readNewest(file, 2)).map(({ n }) => n)).toEqual([3, 4]);
   });
 
-  it('forgets what is older than 30 days, once a day', async () => {
+  it('prunes records older than 30 days, once a day', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 's.jsonl');
     const line = (n: number, age: number) => `${JSON.stringify({ at: iso(now - age), n })}\n`;
@@ -58,15 +58,15 @@ describe('a series', () => {
 
   it.each([
     ['a stamp from a wrong clock', `${JSON.stringify({ at: '2099-01-01T00:00:00Z', n: 1 })}\n`],
-    ['a line that can not be read', 'rubbish\n'],
-  ])('is not kept from pruning by %s at its head', async (_, head) => {
+    ['an unreadable record', 'rubbish\n'],
+  ])('is pruned despite %s in its first line', async (_, head) => {
     const file = join(temporaryFolder(), 's.jsonl');
     writeFileSync(file, `${head}${JSON.stringify({ at: iso(now - 40 * day), n: 2 })}\n`);
     await appendRecord(file, now, { n: 3 });
     expect(await numbersOf(file)).toEqual([3]);
   });
 
-  it('holds 31 days at most, whenever it is written to, and never loses the last 30', async () => {
+  it('never holds more than 31 days or loses any of the last 30', async () => {
     const folder = temporaryFolder();
     let trial = 0;
     const steps = fc.array(fc.integer({ min: 1, max: 12 * day }), { minLength: 1, maxLength: 15 });

@@ -21,41 +21,41 @@ function usual(group: string, count: number, durationMs = 2000): Run[] {
 const namesOf = (runs: readonly Run[]) => findSpikes(runs).spikes.map(({ run }) => run);
 
 describe('findSpikes', () => {
-  it('judges nothing on too little', () => {
+  it('judges no group with too few runs', () => {
     expect(findSpikes([])).toEqual({ spikes: [], judged: 0, tooFew: 0 });
     expect(findSpikes([...usual('a', 7), run('a', 'x', 1e9, 'failed')])).toMatchObject({ spikes: [], tooFew: 1 });
     expect(findSpikes(usual('a', 8))).toMatchObject({ spikes: [], judged: 1, tooFew: 0 });
   });
 
   it.each<[string, Run, boolean]>([
-    ['ten times the usual', run('a', 'x', 20_000), true],
-    ['half as long again and a second more', run('a', 'x', 3100), true],
-    ['less than that', run('a', 'x', 2900), false],
-    ['much shorter', run('a', 'x', 1), false],
+    ['a run ten times as long as usual', run('a', 'x', 20_000), true],
+    ['a run 50 % and a second longer than usual', run('a', 'x', 3100), true],
+    ['a run that is only slightly longer', run('a', 'x', 2900), false],
+    ['a much shorter run', run('a', 'x', 1), false],
     ['a timeout', run('a', 'x', hour, 'timed-out'), true],
-    ['a failure that took long', run('a', 'x', 20_000, 'failed'), true],
+    ['a long failure', run('a', 'x', 20_000, 'failed'), true],
     ['an interrupted run', run('a', 'x', 20_000, 'interrupted'), false],
     ['a run of unknown length', run('a', 'x', null), false],
     ['a long run of another group', run('b', 'x', 20_000), false],
-  ])('%s', (_, candidate, isSpike) => {
+  ])('decides whether %s is a spike', (_, candidate, isSpike) => {
     expect(namesOf([...usual('a', 20), candidate])).toEqual(isSpike ? ['x'] : []);
   });
 
-  it('is not fooled by failures that end at once', () => {
+  it('is not misled by failures that end at once', () => {
     const failures = Array.from({ length: 50 }, (_, index) => run('a', `f${index}`, 1, 'failed'));
     expect(namesOf([...usual('a', 20), ...failures])).toEqual([]);
   });
 
-  it('takes a second more of something short for noise', () => {
+  it('treats an extra second of a short run as noise', () => {
     expect(namesOf([...usual('a', 20, 10), run('a', 'x', 900)])).toEqual([]);
   });
 
-  it('works for groups named like the properties of an object', () => {
+  it('works for groups named like inherited object properties', () => {
     expect(namesOf([...usual('constructor', 20), run('constructor', 'x', 20_000)])).toEqual(['x']);
     expect(findSpikes([...usual('toString', 3), ...usual('__proto__', 3)])).toMatchObject({ judged: 0, tooFew: 2 });
   });
 
-  it('finds what was injected among noise, and nothing else', () => {
+  it('finds exactly the spikes injected into noise', () => {
     const length = fc.integer({ min: 5000, max: 6000 });
     fc.assert(
       fc.property(
@@ -79,20 +79,20 @@ describe('statistics', () => {
     [[3], 3],
     [[9, 1, 5], 5],
     [[10, 9, 1, 2], 5.5],
-  ])('the median of %j is %j', (values, expected) => {
+  ])('compute the median of %j as %j', (values, expected) => {
     expect(median(values)).toBe(expected);
   });
 
-  it('the deviation ignores a wild value', () => {
+  it('compute a deviation that ignores an outlier', () => {
     expect(deviation([1, 2, 3, 4, 1e9], 3)).toBeCloseTo(1.4826);
     expect(deviation([], 3)).toBe(0);
   });
 });
 
-describe('trends', () => {
+describe('the trend functions', () => {
   const points = (count: number, y: (x: number) => number) => Array.from({ length: count }, (_, x) => ({ x, y: y(x) }));
 
-  it('fits a line that a quarter of wild values does not move', () => {
+  it('fit a line that a quarter of outliers does not move', () => {
     const line = fitLine(points(40, (x) => (x % 4 === 0 ? 1e9 : 3 * x + 5)));
     expect(line?.slope).toBeCloseTo(3);
     const mild = fitLine(points(40, (x) => (x % 5 === 0 ? -1e9 : 3 * x + 5)));
@@ -106,7 +106,7 @@ describe('trends', () => {
     ).toBeNull();
   });
 
-  it('fits what lies on a line', () => {
+  it('fit points on a line exactly', () => {
     fc.assert(
       fc.property(fc.integer({ min: -50, max: 50 }), fc.integer({ min: -50, max: 50 }), (slope, intercept) => {
         const line = fitLine(points(9, (x) => slope * x + intercept));
@@ -121,11 +121,11 @@ describe('trends', () => {
     [[5, 4, 3, 2, 1], -1],
     [[1, 1, 1], 0],
     [[7], 0],
-  ])('tells the order of %j', (values, tau) => {
+  ])('compute Kendall’s tau of %j as %s', (values, tau) => {
     expect(testTrend(values).tau).toBe(tau);
   });
 
-  it('thins by medians', () => {
+  it('thin out a series by medians', () => {
     expect(
       thin(
         points(9, (x) => (x === 4 ? 1e9 : x)),
@@ -148,7 +148,7 @@ describe('trends', () => {
 describe.concurrent('analyze_latency_spikes.ts', () => {
   const report = (outputs: string) => JSON.parse(readFileSync(join(outputs, 'latency_spikes.json'), 'utf8'));
 
-  it('names the script that spiked, its group only once, and nothing older than a week', async () => {
+  it('names the script that spiked and its group once, and nothing older than a week', async () => {
     const outputs = temporaryFolder();
     const now = Date.now();
     const ended = (at: number, id: string, fetchMs: number) => {
@@ -179,7 +179,7 @@ describe.concurrent('analyze_latency_spikes.ts', () => {
     expect(again, 'the same spike a second time').toMatchObject({ exitCode: 0, stdout });
   });
 
-  it('says so when it knows too little', async () => {
+  it('says that there are too few runs', async () => {
     const outputs = temporaryFolder();
     writeHistory(outputs, [runEnd('upload', Date.now() - hour, { durationMs: 1 })]);
     const { exitCode, stdout } = await runScript(argvOf('analyze_latency_spikes.ts'), outputs);

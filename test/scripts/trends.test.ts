@@ -20,25 +20,25 @@ function samples(count: number, value: (index: number) => number) {
 
 describe('judgeTrend', () => {
   it.each<[string, string, (index: number) => number]>([
-    ['nothing but noise', 'steady', () => 10],
+    ['plain noise', 'steady', () => 10],
     ['a jump at the end', 'jumped', (index) => (index > 320 ? 14 : 10)],
     ['a jump of a tenth', 'steady', (index) => (index > 320 ? 11 : 10)],
     ['a drop at the end', 'dropped', (index) => (index > 320 ? 6 : 10)],
     ['a slow climb', 'climbs', (index) => 10 + index / 60],
     ['a slow fall', 'falls', (index) => 10 - index / 100],
-    ['two wild values at the end', 'steady', (index) => (index > 333 ? 90 : 10)],
-    ['a wild value in each ten', 'steady', (index) => (index % 10 === 0 ? 90 : 10)],
+    ['two outliers at the end', 'steady', (index) => (index > 333 ? 90 : 10)],
+    ['one outlier in ten values', 'steady', (index) => (index % 10 === 0 ? 90 : 10)],
     ['a change of load by day and night', 'steady', (index) => (index % 48 < 24 ? 10 : 12)],
-  ])('%s', (_, verdict, value) => {
+  ])('gives %s the verdict %s', (_, verdict, value) => {
     expect(judgeTrend(samples(336, value)).verdict).toBe(verdict);
   });
 
-  it('says nothing of too little', () => {
+  it('does not judge too few samples', () => {
     expect(judgeTrend(samples(23, () => 10)).verdict).toBe('too-few');
     expect(describeTrend('hashing', judgeTrend([]), 7)).toBeNull();
   });
 
-  it('finds nothing in noise, whatever it is', () => {
+  it('finds no trend in any noise', () => {
     const noise = fc.array(fc.integer({ min: 9000, max: 11_000 }), { minLength: 24, maxLength: 120 });
     fc.assert(
       fc.property(noise, (values) => {
@@ -48,7 +48,7 @@ describe('judgeTrend', () => {
     );
   });
 
-  it('is said in words', () => {
+  it('has its verdict described in words', () => {
     const said = (value: (index: number) => number) => describeTrend('hashing', judgeTrend(samples(336, value)), 7);
     expect(said(() => 10)).toMatch(/^hashing is steady at 10 ms$/);
     expect(said((index) => (index > 320 ? 20 : 10))).toMatch(
@@ -74,12 +74,12 @@ describe('findLeaks', () => {
     ['a steady growth', true, grow((index) => 100 + 10 * index)],
     ['a growth with a hiccup', true, grow((index) => 100 + 10 * index - (index === 9 ? 12 : 0))],
     ['no growth', false, grow(() => 500)],
-    ['a growth that is small in bytes', false, grow((index) => 10 + index)],
-    ['a growth that is small beside what it has', false, grow((index) => 2000 + 20 * index)],
-    ['a growth that came to an end', false, grow((index) => 100 + 30 * Math.min(index, 8) + index / 100)],
+    ['a growth of few bytes', false, grow((index) => 10 + index)],
+    ['a growth that is small relative to its memory', false, grow((index) => 2000 + 20 * index)],
+    ['a growth that ended', false, grow((index) => 100 + 30 * Math.min(index, 8) + index / 100)],
     ['ups and downs', false, grow((index) => 100 + 10 * index + (index % 2) * 150)],
     ['a process that has ended', false, grow((index) => 100 + 10 * index).slice(0, -1)],
-    ['one that has run for seven hours', false, grow((index) => 100 + 10 * index).slice(-7)],
+    ['a process that has run for seven hours', false, grow((index) => 100 + 10 * index).slice(-7)],
     [
       'two processes one after another under the same id',
       false,
@@ -89,16 +89,16 @@ describe('findLeaks', () => {
       ],
     ],
     [
-      'a start time that is told differently by a second',
+      'a start time that varies by a second',
       true,
       grow((index) => 100 + 10 * index).map((sample, index) => ({ ...sample, startedAt: -hour + (index % 2) * 1000 })),
     ],
-  ])('%s', (_, isLeak, processes) => {
+  ])('given %s answers %s', (_, isLeak, processes) => {
     expect(findLeaks(processes, newest).map(({ pid }) => pid)).toEqual(isLeak ? [7] : []);
   });
 });
 
-it('a disk that fills is foreseen', () => {
+it('the date at which a filling disk is full is predicted', () => {
   const used = (share: number) => samples(48, () => 100).map(({ at }, index) => ({ at, value: 100 + share * index }));
   expect(foreseeFull(used(1), 200)).toBe(100 * 30 * minute);
   expect(foreseeFull(used(0), 200)).toBeNull();
@@ -114,7 +114,7 @@ describe.concurrent('analyze_performance_trends.ts', () => {
       startMs: 40,
     }));
 
-  it('finds a regression, a leak and a filling disk, and asks for a look', async () => {
+  it('finds a regression, a leak and a filling disk, and exits 1', async () => {
     const outputs = temporaryFolder();
     const now = Date.now();
     writeJsonLines(
@@ -144,7 +144,7 @@ describe.concurrent('analyze_performance_trends.ts', () => {
     expect(report.trends.map(({ verdict }: { verdict: string }) => verdict)).toEqual(['jumped', 'steady', 'steady']);
   });
 
-  it('finds nothing on a machine that is as it was', async () => {
+  it('finds nothing on an unchanged machine', async () => {
     const outputs = temporaryFolder();
     writeJsonLines(
       join(outputs, 'performance_benchmarks.jsonl'),

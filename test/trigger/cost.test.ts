@@ -10,7 +10,7 @@ import { makeOrder } from './orders.ts';
 
 const hasAnacron = spawnSync('sh', ['-c', 'command -v anacron']).status === 0;
 
-it.runIf(hasAnacron)('a suppressed tick costs about what anacron costs with nothing to do', () => {
+it.runIf(hasAnacron)('a suppressed tick costs about as much as an idle anacron', () => {
   const workspace = mkdtempSync(join(tmpdir(), 'rhythm cost '));
   onTestFinished(() => rmSync(workspace, { recursive: true, force: true }));
   const outputs = join(workspace, 'outputs');

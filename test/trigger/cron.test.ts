@@ -28,8 +28,8 @@ const tables = fc.option(
   fc.tuple(fc.array(lines, { maxLength: 6 }), fc.constantFrom('', '\n')).map(([all, end]) => all.join('\n') + end),
 );
 
-describe('the block in a crontab', () => {
-  it('leaves what is foreign as it is, and goes without a trace, whoever comes and goes in which order', () => {
+describe('the rhythm block in a crontab', () => {
+  it('leaves foreign lines unchanged and is removed without a trace, in whatever order blocks come and go', () => {
     const ids = orders.map((_, index) => index);
     const shuffled = fc.shuffledSubarray(ids, { minLength: 3, maxLength: 3 });
     const again = fc.array(fc.constantFrom(...ids), { maxLength: 3 });
@@ -51,7 +51,7 @@ describe('the block in a crontab', () => {
     );
   });
 
-  it('stays where it is when it is made anew, and what was added after it stays too', () => {
+  it('is replaced in its position, and lines added after it remain', () => {
     const [one, two] = orders as [Order, Order, Order];
     const table = `${putBlock('0 1 * * * a', one)}0 2 * * * b\n`;
     expect(putBlock(table, one)).toBe(table);
@@ -62,7 +62,7 @@ describe('the block in a crontab', () => {
     expect(takeBlock(takeBlock(both, two.id), one.id)).toBe('0 1 * * * a\n0 2 * * * b\n');
   });
 
-  it('is refused where somebody has taken its end away, and tells of a change within it', () => {
+  it('is refused if its end line is missing, and an edit within it is reported', () => {
     const table = putBlock('', orders[0] as Order);
     expect(() => putBlock(table.replace(/^# END.*\n/m, ''), orders[0] as Order)).toThrow(
       'the crontab has a line "# BEGIN rhythm one-1" without its "# END rhythm one-1"; mend it with crontab -e.',
@@ -70,14 +70,14 @@ describe('the block in a crontab', () => {
     expect(findEntries(table.replace('*/5', '*/4')).map(({ isIntact }) => isIntact)).toEqual([false]);
   });
 
-  it('goes through /bin/sh where the table chose another shell', () => {
+  it('uses /bin/sh even if the crontab sets another shell', () => {
     const fish = putBlock('SHELL=/usr/bin/fish\n', orders[0] as Order);
     expect(fish).toMatch(/^\*\/5 \* \* \* \* \/bin\/sh -c 'w=/m);
     expect(putBlock('SHELL="/bin/bash"\n', orders[0] as Order)).toMatch(/^\*\/5 \* \* \* \* w=/m);
   });
 });
 
-describe('a command for cron', () => {
+describe('a cron line', () => {
   const commandOf = (order: Order) => cron.print(order).files[0]?.text ?? '';
 
   it.each([
@@ -86,7 +86,7 @@ describe('a command for cron', () => {
     [3_600_000, '0 * * * *'],
     [7_200_000, '0 */2 * * *'],
     [86_400_000, '0 0 * * *'],
-  ])('comes every %i ms: %s', (every, fields) => {
+  ])('for every %i ms is scheduled by %s', (every, fields) => {
     expect(commandOf(makeOrder({ every })).split('\n')[2]).toMatch(`${fields} w=`);
   });
 
@@ -101,11 +101,11 @@ describe('a command for cron', () => {
       "cron can't start a tick every 1h30m: its period has to divide the hour or the day; take --every 1h or --every 2h.",
     ],
     [172_800_000, "cron can't start a tick every 2d: its period has to divide the hour or the day; take --every 1d."],
-  ])('can’t come every %i ms', (every, message) => {
+  ])('can’t be written for every %i ms', (every, message) => {
     expect(() => commandOf(makeOrder({ every }))).toThrow(message);
   });
 
-  it('keeps a PATH apart that is too long for its line, and refuses what is longer still', () => {
+  it('moves a long PATH to a variable line, and refuses one too long for that', () => {
     const path = Array.from({ length: 30 }, (_, index) => `/opt/some/tools/${index}`).join(':');
     const [, , assignment = '', command = ''] = commandOf(makeOrder({ path })).split('\n');
     expect(assignment).toBe(`RHYTHM_PATH_jobs_1a2b3c4d="${path}"`);
@@ -158,7 +158,7 @@ function arrange(): Workspace {
 }
 
 describe.runIf(isLinux)('rhythm install with cron', () => {
-  it('says what it did, replaces it the second time, and is undone to the byte', async () => {
+  it('reports what it did, replaces the block when repeated, and is undone to the byte', async () => {
     const workspace = arrange();
     const home = makeHome(workspace, { crontab: fake });
     const before = '# von Änne \xe4\n0 3 * * * /bin/backup\n';
@@ -189,7 +189,7 @@ describe.runIf(isLinux)('rhythm install with cron', () => {
     expect((await home.rhythm('uninstall', '--json')).stdout).toContain('"uninstalled": []');
   });
 
-  it('makes a crontab where there was none, which goes again with it', async () => {
+  it('creates a missing crontab, and uninstall removes it', async () => {
     const home = makeHome(arrange(), { crontab: fake });
     expect((await home.rhythm('install', '--trigger', 'cron')).code).toBe(0);
     expect(home.read()).toMatch(/^# BEGIN rhythm .* before:none /);
@@ -197,7 +197,7 @@ describe.runIf(isLinux)('rhythm install with cron', () => {
     expect(home.read()).toBe(null);
   });
 
-  it('gives a newline to a table that cron would no longer take without', async () => {
+  it('adds a missing newline at the end of the crontab', async () => {
     const home = makeHome(arrange(), { crontab: fake });
     home.put('0 3 * * * /bin/backup');
     expect((await home.rhythm('install')).code).toBe(0);
@@ -205,7 +205,7 @@ describe.runIf(isLinux)('rhythm install with cron', () => {
     expect(home.read()).toBe('0 3 * * * /bin/backup\n');
   });
 
-  it('says so where there is no crontab program, or where it refuses', async () => {
+  it('reports a missing or failing crontab program', async () => {
     const without = makeHome(arrange(), {});
     expect(await without.rhythm('install')).toMatchObject({
       code: 74,
@@ -225,7 +225,7 @@ describe.runIf(isLinux)('rhythm install with cron', () => {
     expect(stderr).toMatch(/^rhythm: the crontab can't be read: You \(ada\) are not allowed/);
   });
 
-  it('prints for each system from here, and changes nothing', async () => {
+  it('prints the trigger of every system and changes nothing', async () => {
     const workspace = arrange();
     const home = makeHome(workspace, { crontab: fake });
     home.put('0 3 * * * /bin/backup\n');
@@ -241,7 +241,7 @@ describe.runIf(isLinux)('rhythm install with cron', () => {
     expect(workspace.fingerprint()).toEqual(before);
   });
 
-  it('keeps workspaces apart', async () => {
+  it('handles several workspaces independently', async () => {
     const [one, two] = [arrange(), arrange()];
     const home = makeHome(one, { crontab: fake });
     await home.rhythm('install');

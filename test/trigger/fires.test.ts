@@ -87,7 +87,7 @@ function historyOf(folder: string): Record<string, unknown>[] {
 const odd = `it's 50% "off" \\% $HOME & <b> ü`;
 
 describe.runIf(hasCron)('cron', () => {
-  it('runs the example workspace, and starts no Node where there is nothing to do', { timeout: 120_000 }, () => {
+  it('runs the example workspace and does not start Node if nothing is due', { timeout: 120_000 }, () => {
     const example = makeExample(odd);
     const idle = makeJobs(`idle ${odd}`, { groups: { a: { every: '1d', scripts: [{ shell: note('ran') }] } } });
     const { stdout, stderr, status } = run(
@@ -170,7 +170,9 @@ describe.runIf(hasSystemd)('systemd', () => {
     expect(ran).toContain('health_check');
   });
 
-  it('neither refuses, doubles nor loses a script, however it is stopped and started', { timeout: 120_000 }, () => {
+  it('neither refuses, repeats nor loses a script, however often it is stopped and started', {
+    timeout: 120_000,
+  }, () => {
     // Each says who it is, and looks whether the one before is still there.
     const body = (name: string) =>
       [

@@ -110,7 +110,7 @@ function run([program, ...args]: readonly string[], text = line): { ran: boolean
 }
 
 describe.each(shells)('the guard in %s', (_, shell) => {
-  it('suppresses what its rule says, and nothing else', () => {
+  it('suppresses exactly the ticks that its rule allows it to', () => {
     const probe = join(folder, 'probe');
     put(`${probe} a`, -60_400, Math.ceil(Date.now() / 1_000) * 1_000);
     put(`${probe} b`, -60_600, Math.ceil(Date.now() / 1_000) * 1_000);
@@ -140,7 +140,7 @@ describe.each(shells)('the guard in %s', (_, shell) => {
     expect(Math.min(quiet, loud)).toBeGreaterThan(20);
   });
 
-  it('gives a sign of life, be there anything to do or not', () => {
+  it('touches the pulse whether or not anything is due', () => {
     const pulse = join(outputs, 'pulse');
     const idle: Situation = { next: 600_000, stamp: -60_000, state: -61_000, inputs: [], isWhole: true, zone: 'same' };
     for (const situation of [idle, { ...idle, next: null }]) {
@@ -152,7 +152,7 @@ describe.each(shells)('the guard in %s', (_, shell) => {
     }
   });
 
-  it('starts the tick where it can’t give that sign: without outputs, without the right, in a workspace that is gone', () => {
+  it('starts the tick if it can’t touch the pulse: no outputs, no permission, no workspace', () => {
     arrange({ next: 600_000, stamp: -60_000, state: -61_000, inputs: [], isWhole: true, zone: 'same' }, Date.now());
     rmSync(join(outputs, 'pulse'), { force: true });
     mkdirSync(join(outputs, 'pulse'));
@@ -167,7 +167,7 @@ describe.each(shells)('the guard in %s', (_, shell) => {
     expect(existsSync(join(folder, 'gone'))).toBe(false);
   });
 
-  it('hands the workspace over as it is called, guarded or not', () => {
+  it('passes on the name of the workspace unchanged, guarded or not', () => {
     arrange({ next: null, stamp: null, state: null, inputs: [], isWhole: true, zone: 'same' }, Date.now());
     expect(run(shell).stdout).toBe(`ran -C ${workspace} tick --stamp\n`);
     expect(run(shell, writeLine({ ...order, guard: false })).stdout).toBe(`ran -C ${workspace} tick\n`);

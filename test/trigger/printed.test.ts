@@ -22,7 +22,7 @@ const has = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]
 const textOf = (name: TriggerName, order: Order) =>
   triggers[name].print(order).files.map(({ path, text }) => `${path ?? ''}\n${text}`);
 
-describe.each(triggerNames)('what is printed for %s', (name) => {
+describe.each(triggerNames)('the printed trigger for %s', (name) => {
   const usual = name === 'schtasks' ? windowsOrder : makeOrder();
 
   it('is the same on every platform', async () => {
@@ -32,7 +32,7 @@ describe.each(triggerNames)('what is printed for %s', (name) => {
     );
   });
 
-  it('holds the order that it was made from', () => {
+  it('contains the order that it was created from', () => {
     for (const order of [usual, odd]) {
       for (const text of textOf(name, order)) {
         expect(readRecord(text.replaceAll('&lt;', '<'))).toEqual(order);
@@ -41,7 +41,7 @@ describe.each(triggerNames)('what is printed for %s', (name) => {
   });
 });
 
-it('a record is one line of ASCII that nothing takes for its own', () => {
+it('an embedded record is one line of ASCII without special sequences', () => {
   const text = writeRecord(makeOrder({ workspace: '/a--b<!-- & %h $x ü 🎉\n\u2028"\\', path: 'rhythm-trigger {' }));
   expect(text).toMatch(/^[ -~]+$/);
   expect(text.slice('rhythm-trigger'.length)).not.toMatch(/--|[<>&%$]/);
@@ -50,7 +50,7 @@ it('a record is one line of ASCII that nothing takes for its own', () => {
   expect(readRecord('rhythm-trigger {')).toBe(null);
 });
 
-it('a workspace is known by its real path', () => {
+it('a workspace is identified by its real path', () => {
   const folder = mkdtempSync(join(tmpdir(), 'Rhythm Jobs Ü '));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const link = `${folder} link`;
@@ -63,7 +63,7 @@ it('a workspace is known by its real path', () => {
   expect(identifyWorkspace('/🎉')).toMatch(/^[0-9a-f]{8}$/);
 });
 
-it('a path of Node is taken that outlives an update', () => {
+it('the trigger uses a path of Node that survives updates', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rhythm node '));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const [real, link] = [join(folder, 'node-22.1.0'), join(folder, 'node')];
@@ -74,12 +74,12 @@ it('a path of Node is taken that outlives an update', () => {
   expect(findStable(real, [join(folder, 'other')])).toBe(real);
 });
 
-it('a PATH loses what it has twice and what npm puts there for a moment', () => {
+it('the PATH of the trigger has no duplicates and none of npm’s temporary folders', () => {
   const path = '/a/node_modules/.bin:/usr/bin:/x/@npmcli/run-script/lib/node-gyp-bin:/bin:/usr/bin:';
   expect(tidyPath(path, ':')).toBe('/usr/bin:/bin');
 });
 
-describe('a plist', () => {
+describe('a launchd plist', () => {
   /** launchd.plist(5): what it knows, and of which type. */
   const types: Record<string, string> = {
     Label: 'str',
@@ -97,7 +97,7 @@ describe('a plist', () => {
   };
 
   it.runIf(has('python3')).each([60_000, 300_000, 420_000, 3_600_000, 7_200_000, 86_400_000])(
-    'that fires every %i ms has keys that launchd knows, of their types, with what was ordered',
+    'for every %i ms has valid keys and types, and the ordered values',
     (every) => {
       const text = launchd.print({ ...odd, every }).files[0]?.text ?? '';
       const script =
@@ -124,15 +124,15 @@ describe('a plist', () => {
     },
   );
 
-  it('is refused where XML can’t hold a name', () => {
+  it('is refused if XML can’t contain a name', () => {
     expect(() => launchd.print({ ...odd, workspace: '/srv/\u0007' })).toThrow(/can't hold a character/);
   });
 });
 
-describe('a task', () => {
+describe('a scheduled task', () => {
   const text = schtasks.print(windowsOrder).files[0]?.text ?? '';
 
-  it('is XML, and its elements are those of the schema, in the order that Windows writes them', () => {
+  it('is XML with the elements of the schema in the order of Windows', () => {
     expect(XMLValidator.validate(text)).toBe(true);
     const parsed = new XMLParser({ preserveOrder: true, ignoreAttributes: false, parseTagValue: false }).parse(text);
     const names = (nodes: Record<string, unknown>[]) => nodes.map((node) => Object.keys(node)[0]);
@@ -160,7 +160,7 @@ describe('a task', () => {
     });
   });
 
-  it('is written in UTF-16 with a mark, and read in whatever comes back', () => {
+  it('is written in UTF-16 with a BOM, and read in any encoding', () => {
     const bytes = encodeTask(text);
     expect([...bytes.subarray(0, 2)]).toEqual([0xff, 0xfe]);
     expect(bytes.toString('utf16le')).toContain('encoding="UTF-16"?>\r\n<Task');
@@ -190,16 +190,16 @@ describe('a task', () => {
     ['C:\\ab\\', 'C:\\ab\\'],
     ['', '""'],
     ['a "b" \\"', '"a \\"b\\" \\\\\\""'],
-  ])('passes %j as %s', (word, quoted) => expect(quoteArgument(word)).toBe(quoted));
+  ])('quotes the argument %j as %s', (word, quoted) => expect(quoteArgument(word)).toBe(quoted));
 
-  it.each([[30_000], [90_000], [32 * 86_400_000]])('can’t repeat every %i ms', (every) => {
+  it.each([[30_000], [90_000], [32 * 86_400_000]])('can’t be written for every %i ms', (every) => {
     expect(() => schtasks.print({ ...windowsOrder, every })).toThrow('every 1m to 31d, in whole minutes');
   });
 });
 
-describe.runIf(has('systemd-analyze'))('units', () => {
+describe.runIf(has('systemd-analyze'))('a pair of systemd units', () => {
   it.each([[60_000], [300_000], [3_600_000], [7_200_000], [86_400_000]])(
-    'that fire every %i ms are what systemd takes',
+    'for every %i ms passes systemd-analyze verify',
     (every) => {
       const folder = mkdtempSync(join(tmpdir(), 'rhythm units '));
       onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -233,14 +233,14 @@ describe.runIf(has('systemd-analyze'))('units', () => {
     },
   );
 
-  it('are the user’s own of whoever owns the workspace, where they are the machine’s', () => {
+  it('runs as the owner of the workspace if installed system-wide', () => {
     const [service] = systemd.print(makeOrder({ system: true })).files;
     expect(service?.path).toBe('/etc/systemd/system/rhythm-jobs-1a2b3c4d.service');
     expect(service?.text).toMatch(/^User=1000$/m);
   });
 });
 
-it('what is found names what is wrong with it', () => {
+it('a registered trigger is listed with its problems', () => {
   const folder = mkdtempSync(join(tmpdir(), 'rhythm find '));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const { HOME, PATH } = process.env;

@@ -38,7 +38,7 @@ function provide(name: string, body: string): () => string[] {
   return () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []);
 }
 
-describe.runIf(isLinux)('launchd', () => {
+describe.runIf(isLinux)('the launchd trigger', () => {
   const agent = () => join(home, 'Library/LaunchAgents/rhythm.jobs-1a2b3c4d.plist');
   const domain = `gui/${process.getuid?.()}`;
   const label = `${domain}/rhythm.jobs-1a2b3c4d`;
@@ -49,7 +49,7 @@ describe.runIf(isLinux)('launchd', () => {
     print) [ -e "$h/loaded" ] || exit 113;;
   esac`;
 
-  it('is loaded, loaded anew, found and unloaded', () => {
+  it('is loaded, reloaded, found and unloaded', () => {
     const calls = provide('launchctl', loader);
     launchd.install(order);
     launchd.install({ ...order, every: 600_000 });
@@ -73,14 +73,14 @@ describe.runIf(isLinux)('launchd', () => {
     expect(existsSync(agent())).toBe(false);
   });
 
-  it('waits for an agent that is still being unloaded, and takes one that is loaded already for what it is', () => {
+  it('waits for an agent that is still unloading, and accepts one that is already loaded', () => {
     provide('launchctl', `${loader.replace('rm "$h/loaded"', '(sleep 0.4; rm "$h/loaded") &')}`);
     writeFileSync(join(home, 'loaded'), '');
     launchd.install(order);
     expect(launchd.find()[0]?.idle).toBe(null);
   });
 
-  it('leaves what was there where it is refused', () => {
+  it('removes its agent if launchctl refuses it, and leaves a foreign agent alone', () => {
     provide(
       'launchctl',
       'case $1 in bootstrap) echo "Bootstrap failed: 125: Domain does not support specified action" >&2; exit 125;; *) exit 3;; esac',
@@ -96,8 +96,8 @@ describe.runIf(isLinux)('launchd', () => {
   });
 });
 
-describe.runIf(isLinux)('schtasks', () => {
-  it('is given the XML as it wants it, and asked in its own words', () => {
+describe.runIf(isLinux)('the schtasks trigger', () => {
+  it('is installed from XML in UTF-16, found and removed', () => {
     const calls = provide(
       'schtasks',
       `case $1 in
@@ -117,7 +117,7 @@ describe.runIf(isLinux)('schtasks', () => {
     expect(readdirSync(home).sort()).toEqual(['bin', 'schtasks.calls']);
   });
 
-  it('says what was refused', () => {
+  it('reports why schtasks refused', () => {
     provide('schtasks', 'echo "ERROR: Access is denied." >&2; exit 1');
     expect(() => schtasks.install(windowsOrder)).toThrow(
       /^`schtasks \/Create .*` failed: ERROR: Access is denied; name another/,
@@ -125,10 +125,10 @@ describe.runIf(isLinux)('schtasks', () => {
   });
 });
 
-describe.runIf(isLinux)('systemd', () => {
+describe.runIf(isLinux)('the systemd trigger', () => {
   const folder = () => join(home, '.config/systemd/user');
 
-  it('writes nothing where no manager listens', () => {
+  it('writes nothing if no systemd manager is reachable', () => {
     provide('systemctl', 'echo "Failed to connect to bus: No medium found" >&2; exit 1');
     expect(() => systemd.install(order)).toThrow(
       /^no systemd manager runs for this user \(Failed to connect to bus: No medium found\); log in in your own name/,
@@ -136,7 +136,7 @@ describe.runIf(isLinux)('systemd', () => {
     expect(existsSync(folder())).toBe(false);
   });
 
-  it('takes back what it wrote where it is refused, and leaves the units of others alone', () => {
+  it('removes its units if systemctl refuses them, and leaves foreign units alone', () => {
     const calls = provide('systemctl', 'case $2 in enable) echo "Failed to enable unit" >&2; exit 1;; esac');
     expect(() => systemd.install(order)).toThrow(
       '`systemctl --user enable rhythm-jobs-1a2b3c4d.timer` failed: Failed to enable unit;',
@@ -149,7 +149,7 @@ describe.runIf(isLinux)('systemd', () => {
     expect(readFileSync(join(folder(), 'rhythm-jobs-1a2b3c4d.timer'), 'utf8')).toBe('[Timer]\n');
   });
 
-  it('explains lingering where it is off, and tells of a timer that does not run', () => {
+  it('explains lingering if it is off, and reports an inactive timer', () => {
     provide('systemctl', 'case $2 in is-active) echo inactive; exit 3;; esac');
     provide('loginctl', 'echo no');
     expect(systemd.install(order)).toEqual([
@@ -168,7 +168,7 @@ describe.runIf(isLinux)('systemd', () => {
     expect(systemd.find()[0]?.isIntact).toBe(false);
   });
 
-  it('takes the place of the workspace’s cron', async () => {
+  it('replaces the cron trigger of the workspace', async () => {
     const workspace = makeWorkspace();
     workspace.configure({ groups: { a: { every: '10m', scripts: [{ shell: 'true' }] } } });
     provide(

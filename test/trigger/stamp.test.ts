@@ -40,8 +40,8 @@ function age(workspace: Workspace, name: string): void {
   utimesSync(join(workspace.folder, name), past, past);
 }
 
-describe.runIf(isLinux)('a tick that a guarded trigger starts', () => {
-  it('lets the next ones be suppressed, until something changes', async () => {
+describe.runIf(isLinux)('a tick started by a guarded trigger', () => {
+  it('causes the next ticks to be suppressed until something changes', async () => {
     const workspace = arrange();
     const { fire, outputs } = workspace;
     expect(fire()).toBe(true);
@@ -71,7 +71,7 @@ describe.runIf(isLinux)('a tick that a guarded trigger starts', () => {
     expect(fire()).toBe(false);
   }, 60_000);
 
-  it('is not suppressed after the configuration changed, nor when another one appears, nor when the state is edited', () => {
+  it('is not suppressed after the configuration changed, another one appeared or the state was edited', () => {
     const workspace = arrange();
     const { fire, folder, outputs } = workspace;
     expect(fire()).toBe(true);
@@ -97,7 +97,7 @@ describe.runIf(isLinux)('a tick that a guarded trigger starts', () => {
     expect(stderr).toContain('several configurations');
   }, 60_000);
 
-  it('leaves no stamp where it was told to stop, or where a group stays due', () => {
+  it('leaves no stamp if it was stopped or a group is still due', () => {
     const workspace = arrange();
     workspace.configure({
       groups: {
@@ -124,14 +124,14 @@ describe('a stamp', () => {
 
   it.each([
     ['the next instant is near', Date.now() + 1_000, {}],
-    ['the clock was set since the configuration was read', Date.now() + 3_600_000, { readAt: Date.now() - 60_000 }],
+    ['the clock was set after the configuration was read', Date.now() + 3_600_000, { readAt: Date.now() - 60_000 }],
     [
-      'an input changed since',
+      'an input has changed since',
       Date.now() + 3_600_000,
       { readAt: Date.now() - 3_600_000, clock: readMonotonic() - 3_600_000 },
     ],
-    ['an input has a name with a line break', Date.now() + 3_600_000, { inputs: ['/a\nb'] }],
-  ])('is not left where %s, and one that was there goes', (_, until, more) => {
+    ['the name of an input contains a newline', Date.now() + 3_600_000, { inputs: ['/a\nb'] }],
+  ])('is not written, and an old one is removed, if %s', (_, until, more) => {
     const { outputs, folder } = makeWorkspace();
     mkdirSync(outputs, { recursive: true });
     writeFileSync(join(folder, 'tasks.config.json'), '');
@@ -140,7 +140,7 @@ describe('a stamp', () => {
     expect(existsSync(join(outputs, 'next'))).toBe(false);
   });
 
-  it('lies no further ahead than an hour, and before the instant it stands for', () => {
+  it('is at most an hour ahead, and before the instant it stands for', () => {
     const { outputs } = makeWorkspace();
     mkdirSync(outputs, { recursive: true });
     const before = Date.now();
