@@ -3,62 +3,36 @@ import { dirname } from 'node:path';
 import { codeOf, storageError } from './failure.ts';
 import { fileMode, openNew, syncFolder, withFolder, writeWhole } from './file.ts';
 
-/** Lines that everybody reads and that a loss of power may still undo. One of the two is to be called, once. */
-export interface Appended {
-  /** Returns when no loss of power can undo them. The lock that they were written under is not needed. StorageError. */
-  secure(): void;
-  /** Does not wait for that. StorageError. */
-  leave(): void;
-}
-
 /**
  * Appends whole lines in one write. A file that ends within a line, torn by a crash, gets a newline first; what a full
  * disk cuts short is taken away again. Only under a lock that every writer of the file takes: the truncation would cut
  * what others appended meanwhile. StorageError where it fails: the file is then as it was.
  *
  * @param text ends with a newline
+ * @param durable whether to return only when no loss of power can undo it
  */
-export function append(path: string, text: string): Appended {
-  const { descriptor, isNew } = told(path, () => withFolder(path, () => openForAppending(path)));
-  const close = () => closeSync(descriptor);
-  told(path, () => {
-    try {
-      appendWhole(descriptor, text);
-    } catch (error) {
-      close();
-      throw error;
-    }
-  });
-  return {
-    secure: () =>
-      told(path, () => {
-        try {
-          fsyncSync(descriptor);
-        } finally {
-          close();
-        }
-        if (isNew) syncFolder(dirname(path));
-      }),
-    leave: () => told(path, close),
-  };
-}
-
-function appendWhole(descriptor: number, text: string): void {
-  const { size } = fstatSync(descriptor);
+export function append(path: string, text: string, durable: boolean): void {
   try {
-    writeWhole(descriptor, Buffer.from(endsTorn(descriptor, size) ? `\n${text}` : text));
+    const { descriptor, isNew } = withFolder(path, () => openForAppending(path));
+    try {
+      appendWhole(descriptor, text, durable);
+    } finally {
+      closeSync(descriptor);
+    }
+    if (durable && isNew) syncFolder(dirname(path));
   } catch (error) {
-    ftruncateSync(descriptor, size);
-    throw error;
+    throw storageError('written', path, error);
   }
 }
 
-/** What the system says against a write, as a StorageError. */
-function told<T>(path: string, write: () => T): T {
+function appendWhole(descriptor: number, text: string, durable: boolean): void {
+  const { size } = fstatSync(descriptor);
   try {
-    return write();
+    writeWhole(descriptor, Buffer.from(endsTorn(descriptor, size) ? `\n${text}` : text));
+    if (durable) fsyncSync(descriptor);
   } catch (error) {
-    throw storageError('written', path, error);
+    ftruncateSync(descriptor, size);
+    throw error;
   }
 }
 

@@ -10,7 +10,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  statfsSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -38,16 +37,11 @@ export function readBytes(path: string): Buffer | null {
  * where that fails: the old file is then as it was.
  *
  * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
- * @param onReplaced runs when it has taken that place, which a loss of power may still undo
  */
 export function writeDurably(
   path: string,
   content: string | Buffer,
-  {
-    mode = fileMode,
-    beforeReplacing,
-    onReplaced,
-  }: { mode?: number; beforeReplacing?: () => void; onReplaced?: (() => void) | undefined } = {},
+  { mode = fileMode, beforeReplacing }: { mode?: number; beforeReplacing?: () => void } = {},
 ): void {
   const temporary = temporaryName(path);
   try {
@@ -60,7 +54,6 @@ export function writeDurably(
     }
     beforeReplacing?.();
     replace(temporary, path);
-    onReplaced?.();
     syncFolder(dirname(path));
   } catch (error) {
     removeIfThere(temporary);
@@ -74,7 +67,6 @@ export function writeDurably(
  */
 export function keepCopy(path: string, copy: string): void {
   const temporary = temporaryName(copy);
-  letGoLater(copy);
   try {
     linkSync(path, temporary);
     replace(temporary, copy);
@@ -86,32 +78,6 @@ export function keepCopy(path: string, copy: string): void {
     if (content !== null) writeDurably(copy, content);
   }
 }
-
-/**
- * To free what a file holds takes the system as long as all else that its replacement takes. It does so when the last
- * name and the last descriptor are gone: with a descriptor that is closed when this process has turned to other things,
- * nobody waits for it. A disk that has little room gets it back at once. Windows replaces no file that is open.
- */
-function letGoLater(path: string): void {
-  if (process.platform === 'win32') return;
-  try {
-    const { bavail, bsize } = statfsSync(dirname(path));
-    if (bavail * bsize < ampleRoom) return;
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-    setImmediate(() => {
-      try {
-        closeSync(descriptor);
-      } catch {
-        // Nothing was written by it, so nothing that matters to it can fail.
-      }
-    });
-  } catch {
-    // There is none, or it is freed at once.
-  }
-}
-
-/** Bytes: more than what is held could fill up. */
-const ampleRoom = 1 << 28;
 
 /**
  * Gives a file that is about to be replaced a second name, under which its content stays. Where the file system has no

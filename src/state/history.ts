@@ -1,5 +1,5 @@
 import { StorageError } from '../errors.ts';
-import { type Appended, append } from './append.ts';
+import { append } from './append.ts';
 import { sweepTemporaries, writeDurably } from './file.ts';
 import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
@@ -28,16 +28,17 @@ export function historyPath(outputs: string): string {
 }
 
 /**
- * Adds lines, in one write and, where they are made safe, one fsync. StorageError where that fails: the file is then as it
- * was.
+ * Adds lines in one write. StorageError where that fails: the file is then as it was.
+ *
+ * @param durable whether to return only when no loss of power can undo it
  */
-export function appendHistory(outputs: string, lines: readonly HistoryLine[]): Appended {
-  if (lines.length === 0) return { secure: () => undefined, leave: () => undefined };
+export function appendHistory(outputs: string, lines: readonly HistoryLine[], { durable = true } = {}): void {
+  if (lines.length === 0) return;
   const text = lines.map(textOf).join('');
-  return locked(outputs, () => {
+  locked(outputs, () => {
     if (!swept.has(outputs)) sweepTemporaries(historyPath(outputs));
     swept.add(outputs);
-    return append(historyPath(outputs), text);
+    append(historyPath(outputs), text, durable);
   });
 }
 

@@ -1,6 +1,5 @@
-import { findFault } from './check.ts';
 import type { HistoryLine } from './history.ts';
-import { entryOf, type GroupState, type Lease, type RunRecord, type State, stateVersion } from './schema.ts';
+import { type GroupState, groupSchema, type Lease, leaseSchema, type State, stateVersion } from './schema.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest
@@ -33,7 +32,7 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
       const known = base.leases && Object.hasOwn(base.leases, line.lane) ? base.leases[line.lane] : undefined;
       // The base may know how far that very run has come.
       if (known && startMark(known) === startMark(line.lease)) leases.set(line.lane, known);
-      else if (isSound({ leases: { [line.lane]: line.lease } })) leases.set(line.lane, line.lease);
+      else if (leaseSchema.safeParse(line.lease).success) leases.set(line.lane, line.lease);
     }
     if (line.type === 'run-end') {
       if (leases.get(line.lane)?.runId === line.run.id) leases.delete(line.lane);
@@ -64,74 +63,9 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
   };
 }
 
-/** Instants that were taken one after the other, with a wait for a lock between them, lie no further apart, in ms. */
-const together = 5 * 60_000;
-
 /** What tells one start or end of a run from all others; null for other lines. */
-export function markOf(line: HistoryLine): string | null {
+function markOf(line: HistoryLine): string | null {
   return line.type === 'run-start' ? startMark(line.lease) : line.type === 'run-end' ? endMark(line.run) : null;
-}
-
-/** A lease, and the lane that it is of. */
-export interface Left {
-  readonly lane: string;
-  readonly lease: Lease;
-}
-
-/** What may have to be looked for far back in the history. */
-export interface Past {
-  /** The lane that a run was started in; null where that is not told. */
-  readonly laneOf: (run: RunRecord) => string | null;
-  /** Whether a group is told to be held back. */
-  readonly isHeld: (group: string) => boolean;
-}
-
-/**
- * The lines of the history that a loss of power may have taken, where the state has what they tell. A script starts when
- * its lease is on the disk, a moment before its line is; the ends of runs that are recorded with it are written with both.
- *
- * @param left leases of the state
- * @param told the marks of the starts and ends that the history has, of the time of these leases at least
- */
-export function untoldLines(
-  state: State,
-  left: readonly Left[],
-  told: ReadonlySet<string>,
-  { laneOf, isHeld }: Past,
-): HistoryLine[] {
-  const untold = left.filter(({ lease }) => mayBeUntold(lease) && !told.has(startMark(lease)));
-  untold.sort((one, other) => instantOfStart(one) - instantOfStart(other));
-  // All ends before all starts: an end must not take away a lease of the same run, resumed.
-  const ends = Object.entries(state.groups ?? {}).flatMap(([group, entry]): HistoryLine[] => {
-    const { lastRun: run } = entry;
-    const at = run?.finishedAt;
-    if (run == null || at == null || told.has(endMark(run))) return [];
-    const beside = untold.find((one) => Math.abs(Date.parse(at) - instantOfStart(one)) <= together);
-    if (beside === undefined) return [];
-    const { lane, lease } = beside;
-    return [{ at, type: 'run-end', tick: lease.tick ?? null, group, lane: laneOf(run) ?? lane, run, entry }];
-  });
-  const starts = untold.flatMap(({ lane, lease }): HistoryLine[] => {
-    const { group, runId: run, beat = null, missedBeats, reason } = lease;
-    const line = { at: lease.since ?? '', tick: lease.tick ?? null, group };
-    const entry = lease.counts === false ? undefined : entryOf(state, group);
-    const isReleased = entry !== undefined && entry.held == null && isHeld(group);
-    const facts = { lane, run, beat, missedBeats: missedBeats ?? 0, reason: reason ?? '' };
-    return [
-      ...(isReleased ? [{ ...line, type: 'released' as const }] : []),
-      { ...line, type: 'run-start', ...facts, ...(entry === undefined ? {} : { entry }), lease },
-    ];
-  });
-  return [...ends, ...starts];
-}
-
-/** Before leases named the reason of their run, its script waited for the history, too. */
-export function mayBeUntold({ reason, since }: Lease): boolean {
-  return reason != null && since != null;
-}
-
-function instantOfStart({ lease }: Left): number {
-  return Date.parse(lease.since ?? '');
 }
 
 /** Takes a line's entry over into the groups; false where it has none, or none that a state could have. */
@@ -140,7 +74,7 @@ function follow(groups: Map<string, GroupState>, group: string, line: HistoryLin
   if (line.entry === undefined) return false;
   const lastRun = line.type === 'run-end' ? line.run : groups.get(group)?.lastRun;
   const entry = { ...line.entry, ...(lastRun === undefined ? {} : { lastRun }) };
-  if (!isSound({ groups: { [group]: entry } })) return false;
+  if (!groupSchema.safeParse(entry).success) return false;
   groups.set(group, entry);
   return true;
 }
@@ -153,7 +87,7 @@ function tickOf(line: HistoryLine & { type: 'tick' }, base: State): State['lastT
 }
 
 /** A run that is resumed keeps its id, so the instant belongs to the mark. */
-export function startMark(lease: Lease): string {
+function startMark(lease: Lease): string {
   return `start ${lease.runId} ${lease.since}`;
 }
 
@@ -167,8 +101,4 @@ function tickMark(id: string | null | undefined): string {
 
 function dropLeaseOf(leases: Map<string, Lease>, run: string | null | undefined): void {
   for (const [lane, lease] of leases) if (lease.runId === run) leases.delete(lane);
-}
-
-function isSound(part: Partial<State>): boolean {
-  return findFault({ schemaVersion: stateVersion, ...part }) === null;
 }

@@ -1,6 +1,4 @@
-import type { GroupState, Lease, State } from './sound.ts';
-
-export type { GroupState, Lease, RunRecord, ScriptRecord, SeenSchedule, State } from './sound.ts';
+import * as z from 'zod/mini';
 
 /** The version of the state that this program writes, and the newest that it reads. */
 export const stateVersion = 1;
@@ -9,13 +7,121 @@ export const outcomes = ['succeeded', 'failed', 'timed-out', 'interrupted'] as c
 /** How a run, or a script of it, ended. */
 export type Outcome = (typeof outcomes)[number];
 
+const text = z.nullish(z.string());
+const texts = z.nullish(z.union([z.string(), z.array(z.string())]));
+const number = z.nullish(z.number());
+const flag = z.nullish(z.boolean());
+const outcome = z.nullish(z.enum(outcomes));
+const instant = z.nullish(z.string().check(z.refine((value) => !Number.isNaN(Date.parse(value)))));
+
+const scriptSchema = z.looseObject({
+  name: z.string(),
+  outcome,
+  /** Null where a signal ended it or it never started. */
+  exitCode: number,
+  signal: text,
+  attempts: number,
+  startedAt: instant,
+  finishedAt: instant,
+  /** By a monotonic clock. */
+  durationMs: number,
+  /** The file that holds its whole output, relative to the outputs folder. */
+  outputFile: text,
+  /** Why it failed, for people: a missing file, a missing interpreter, a timeout. */
+  message: text,
+});
+/** What is known of one script of a run. */
+export type ScriptRecord = z.infer<typeof scriptSchema>;
+
+const runSchema = z.looseObject({
+  id: text,
+  /** The beat that it consumed; null for a run by hand. */
+  beat: instant,
+  startedAt: instant,
+  finishedAt: instant,
+  durationMs: number,
+  outcome,
+  missedBeats: number,
+  scripts: z.nullish(z.array(scriptSchema)),
+});
+/** The last run of a group, ended. */
+export type RunRecord = z.infer<typeof runSchema>;
+
+/** A group's schedule as last seen; `since` is the tick that first saw it. */
+const scheduleSchema = z.looseObject({
+  every: text,
+  offset: text,
+  daily: texts,
+  cron: texts,
+  timezone: text,
+  manual: flag,
+  enabled: flag,
+  since: instant,
+});
+export type SeenSchedule = z.infer<typeof scheduleSchema>;
+
+export const groupSchema = z.looseObject({
+  firstSeenAt: instant,
+  /** The last beat that was consumed. */
+  lastBeat: instant,
+  lastRun: z.nullish(runSchema),
+  lastSuccessAt: instant,
+  consecutiveFailures: number,
+  /** How often the run for the last beat was interrupted. */
+  interruptions: number,
+  retry: z.nullish(z.looseObject({ at: instant, attempt: number })),
+  pausedAt: instant,
+  pausedUntil: instant,
+  pauseReason: text,
+  schedule: z.nullish(scheduleSchema),
+});
+export type GroupState = z.infer<typeof groupSchema>;
+
+export const leaseSchema = z.looseObject({
+  group: z.string(),
+  runId: z.string(),
+  beat: instant,
+  missedBeats: number,
+  /** Why the run was started, as in a plan. */
+  reason: text,
+  /** The tick that holds it. */
+  tick: text,
+  pid: number,
+  /** Start time of that process as the system reports it, and the boot it belongs to: a pid alone proves nothing. */
+  processStartedAt: text,
+  boot: text,
+  since: instant,
+  /** The latest end: the sum of all timeouts, retries and kill delays from here. */
+  until: instant,
+  /** The folder of the run's files, relative to the outputs folder. */
+  folder: text,
+  /** The scripts that have ended, in order. */
+  scripts: z.nullish(z.array(scriptSchema)),
+  /** The script that runs now. */
+  script: text,
+});
+/** The record of a run in progress. */
+export type Lease = z.infer<typeof leaseSchema>;
+
+/**
+ * The state file, as it is read: every field but `schemaVersion` may be missing or null, and unknown fields survive a
+ * rewrite. Instants are ISO 8601 text in UTC with milliseconds; on reading, anything that `Date.parse` understands will do.
+ */
+export const stateSchema = z.looseObject({
+  schemaVersion: z.literal(stateVersion),
+  lastTick: z.nullish(z.looseObject({ id: text, pid: number, startedAt: instant, finishedAt: instant, outcome: text })),
+  groups: z.nullish(z.record(z.string(), groupSchema)),
+  leases: z.nullish(z.record(z.string(), leaseSchema)),
+});
+export type State = z.infer<typeof stateSchema>;
+
 /** A state in which nothing has been seen yet. */
 export function emptyState(): State {
   return { schemaVersion: stateVersion, lastTick: null, groups: {}, leases: {} };
 }
 
 /**
- * A group's entry; undefined at first sight. Asks for own properties only, for a group may be called `constructor`.
+ * A group's entry; undefined at first sight. Asks for own properties only, because a group may be called `constructor`.
  */
 export function entryOf(state: State, group: string): GroupState | undefined {
   const groups = state.groups;
@@ -34,26 +140,9 @@ export function instantOf(text: string | null | undefined): number | null {
 }
 
 /**
- * An instant as the state and the JSON of the commands write it: ISO 8601, UTC, milliseconds. As `toISOString`, errors
- * included, which takes V8 close to a millisecond when it is called for the first time.
+ * An instant (ms since the epoch) as the state and the JSON of the commands write it: ISO 8601, UTC, milliseconds.
+ * RangeError where it is none.
  */
 export function isoOf(instant: number): string {
-  if (instant !== latest.instant) latest = { instant, text: spell(new Date(instant)) };
-  return latest.text;
+  return new Date(instant).toISOString();
 }
-
-function spell(date: Date): string {
-  const year = date.getUTCFullYear();
-  if (!(year >= 1000 && year <= 9999)) return date.toISOString();
-  const day = `${year}-${pad(date.getUTCMonth() + 1)}-${pad(date.getUTCDate())}`;
-  const time = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
-  const ms = date.getUTCMilliseconds();
-  return `${day}T${time}.${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`;
-}
-
-function pad(number: number): string {
-  return number < 10 ? `0${number}` : `${number}`;
-}
-
-/** A tick writes its own instant over and over. */
-let latest = { instant: Number.NaN, text: '' };

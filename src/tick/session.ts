@@ -1,10 +1,8 @@
 import type { Config } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
-import type { Appended } from '../state/append.ts';
 import { appendHistory, type HistoryLine } from '../state/history.ts';
 import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
-import { retell } from './retell.ts';
 import type { Teller } from './teller.ts';
 
 /** What every part of one tick works with. */
@@ -39,14 +37,9 @@ export interface Change {
   readonly lines: readonly HistoryLine[];
 }
 
-/** What may be done while a change is recorded: as soon as it is safe enough for that. */
+/** What runs when a change is recorded. */
 export interface Moments {
-  /** As with `writeDurably`; not at all where nothing is written. */
   readonly onReplaced?: (() => void) | undefined;
-  /**
-   * Runs when no loss of power can undo the change of the state, while one may still take the lines of the history that
-   * go with it. What it throws `record` throws.
-   */
   readonly onStored?: (() => void) | undefined;
 }
 
@@ -73,12 +66,10 @@ export function record(session: Recording, change: MakeChange, { onReplaced, onS
         earlier.shift();
       }
     };
-    const onBothStored = () => {
-      tellEarlier();
-      onStored?.();
-    };
-    const state = write(session, changes, { onReplaced, onStored: onStored && onBothStored });
+    const state = write(session, changes);
     tellEarlier();
+    onReplaced?.();
+    onStored?.();
     return state;
   } catch (error) {
     // What has happened is not lost for what can't be done after it, as long as nothing has been written of either.
@@ -138,47 +129,19 @@ function flush(session: Recording, changes: readonly Waiting[]): void {
   for (const { onRecorded } of changes) onRecorded();
 }
 
-function write(
-  { config, store }: Recording,
-  changes: readonly MakeChange[],
-  { onReplaced, onStored }: Moments = {},
-): State {
-  let unsecured: Appended | undefined;
-  const apply = (before: State) => {
+function write({ config, store }: Recording, changes: readonly MakeChange[]): State {
+  return store.updateState((before) => {
     let state = before;
-    const again = retell(config.outputs, before);
-    const lines = [...again.lines];
+    const lines: HistoryLine[] = [];
     for (const change of changes) {
       const made = change(state);
       state = made.state;
       lines.push(...made.lines);
     }
-    const appended = appendHistory(config.outputs, lines);
-    again.done();
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
-    if (lines.every(({ type }) => type === 'tick')) appended.leave();
-    else if (onStored === undefined) appended.secure();
-    else unsecured = appended;
+    appendHistory(config.outputs, lines, { durable: !lines.every(({ type }) => type === 'tick') });
     return state;
-  };
-  let isStored = false;
-  try {
-    const state = store.updateState(apply, onReplaced);
-    onStored?.();
-    isStored = true;
-    return state;
-  } finally {
-    secure(unsecured, isStored);
-  }
-}
-
-/** What comes of it is told, unless something else has failed before: then that is. */
-function secure(lines: Appended | undefined, isTold: boolean): void {
-  try {
-    lines?.secure();
-  } catch (error) {
-    if (isTold) throw error;
-  }
+  });
 }
 
 /** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */

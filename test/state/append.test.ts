@@ -7,21 +7,19 @@ import { folder } from './rig.ts';
 
 it('appends whole lines, on a fresh one after a torn one', () => {
   const path = join(folder(), 'a', 'file');
-  append(path, 'one\n').secure();
-  append(path, 'two\nthree\n').leave();
+  append(path, 'one\n', true);
+  append(path, 'two\nthree\n', false);
   writeFileSync(path, 'torn', { flag: 'a' });
-  const last = append(path, 'four\n');
+  append(path, 'four\n', true);
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\nthree\ntorn\nfour\n');
-  last.secure();
 });
 
-it.runIf(isLinux)('holds the file open until the lines are safe, or left as they are', () => {
+it.runIf(isLinux)('leaves no file open, whether it appends or fails', () => {
   const count = () => readdirSync('/proc/self/fd').length;
   const path = join(folder(), 'file');
   const before = count();
-  const lines = [append(path, 'one\n'), append(path, 'two\n')];
-  expect(count()).toBe(before + 2);
-  lines[0]?.secure();
-  lines[1]?.leave();
+  append(path, 'one\n', true);
+  append(path, 'two\n', false);
+  expect(() => append(join(path, 'x'), 'three\n', true)).toThrow('ENOTDIR');
   expect(count()).toBe(before);
 });

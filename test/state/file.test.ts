@@ -4,26 +4,16 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { append } from '../../src/state/append.ts';
 import { keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/file.ts';
 import { disk, folder, isLinuxRoot, makeReadOnly } from './rig.ts';
-
-function linkOf(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null;
-  }
-}
 
 function errorOf(act: () => void): StorageError {
   try {
@@ -53,16 +43,6 @@ describe('writeDurably', () => {
     let seen = '';
     writeDurably(path, 'new', { beforeReplacing: () => (seen = readFileSync(path, 'utf8')) });
     expect(seen).toBe('old');
-  });
-
-  it('shows another hook the new one, alone in its folder', () => {
-    const path = join(folder(), 'file');
-    writeDurably(path, 'old');
-    let seen: string[] = [];
-    writeDurably(path, 'new', {
-      onReplaced: () => (seen = [readFileSync(path, 'utf8'), ...readdirSync(join(path, '..'))]),
-    });
-    expect(seen).toEqual(['new', 'file']);
   });
 
   it('leaves everything as it was where the hook throws', () => {
@@ -102,7 +82,7 @@ describe('writeDurably', () => {
     else chmodSync(join(path, '..'), 0o550);
     const why = isLinuxRoot ? 'its file system is read-only (EROFS)' : 'permission is denied (EACCES)';
     expect(errorOf(() => writeDurably(path, 'new')).message).toContain(`${path} can't be written: ${why};`);
-    if (isLinuxRoot) expect(errorOf(() => append(path, 'new\n').secure()).message).toContain(why);
+    if (isLinuxRoot) expect(errorOf(() => append(path, 'new\n', true)).message).toContain(why);
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
@@ -110,7 +90,7 @@ describe('writeDurably', () => {
     const path = join(folder(), 'a', 'file');
     chownSync(join(path, '..', '..'), 1234, 1235);
     writeDurably(path, 'text');
-    append(join(path, '..', 'lines'), 'text\n').secure();
+    append(join(path, '..', 'lines'), 'text\n', true);
     for (const made of [path, join(path, '..'), join(path, '..', 'lines')]) {
       expect(statSync(made)).toMatchObject({ uid: 1234, gid: 1235 });
     }
@@ -137,31 +117,6 @@ describe('keepCopy', () => {
     keepCopy(path, copy);
     expect(readFileSync(copy, 'utf8')).toBe('one');
     expect(readdirSync(join(copy, '..'))).toEqual(['copy']);
-  });
-
-  const replace = (path: string) =>
-    writeDurably(path, 'x'.repeat(16_000), { beforeReplacing: () => keepCopy(path, `${path}.bak`) });
-
-  it.skipIf(!isLinuxRoot)('keeps no room from others on a small disk', () => {
-    const path = join(disk('128k'), 'file');
-    const room = () => statfsSync(join(path, '..')).bavail;
-    writeDurably(path, 'x'.repeat(16_000));
-    replace(path);
-    const free = room();
-    replace(path);
-    expect(room()).toBe(free);
-  });
-
-  it.runIf(process.platform === 'linux')('has the content before that freed when there is time', async () => {
-    const path = join(folder(), 'file');
-    const isHeld = () =>
-      readdirSync('/proc/self/fd').some((name) => linkOf(`/proc/self/fd/${name}`) === `${path}.bak (deleted)`);
-    writeDurably(path, 'x'.repeat(16_000));
-    replace(path);
-    replace(path);
-    expect(isHeld()).toBe(true);
-    await setImmediate();
-    expect(isHeld()).toBe(false);
   });
 });
 
@@ -200,7 +155,7 @@ it.skipIf(!isLinuxRoot)('leaves a file as it was on a disk that is full, however
     const { bavail, bsize } = statfsSync(outputs);
     writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
     for (const [path, before, after, act] of [
-      [appended, 'first\n', `first\n${line}`, () => append(appended, line).secure()],
+      [appended, 'first\n', `first\n${line}`, () => append(appended, line, true)],
       [written, old, next, () => writeDurably(written, next)],
     ] as const) {
       let error: unknown = null;

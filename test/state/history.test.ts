@@ -43,7 +43,7 @@ describe('the history', () => {
   it('passes over, newest first, what is not wanted by its head, and what lies before the bytes that are asked for', () => {
     const outputs = folder();
     const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'constructor'), tick(now + 3), seen(now + 4, 'a')];
-    appendHistory(outputs, all).secure();
+    appendHistory(outputs, all);
     const heads: unknown[] = [];
     const wants = (head: HistoryHead) => {
       heads.push([head.isOf('seen'), head.isOf('tick'), head.isOf('see'), head.isBefore(iso(now + 2)), head.group()]);
@@ -120,11 +120,11 @@ describe('the history', () => {
     expect([...readHistory(outputs)]).toEqual([]);
     expect([...readNewest(outputs)]).toEqual([]);
     const entry = { lastBeat: iso(now), odd: 'ä\n\u2028' };
-    appendHistory(outputs, []).secure();
+    appendHistory(outputs, []);
     expect(readdirSync(outputs)).toEqual([]);
     const line = { type: 'expire', group: 'constructor', beat: iso(now), missedBeats: 2 } as const;
-    appendHistory(outputs, [tick(now), { at: iso(now), ...line, entry: { ...entry, lastRun: { id: 'r' } } }]).secure();
-    appendHistory(outputs, [tick(now + 1)]).leave();
+    appendHistory(outputs, [tick(now), { at: iso(now), ...line, entry: { ...entry, lastRun: { id: 'r' } } }]);
+    appendHistory(outputs, [tick(now + 1)], { durable: false });
     const expected = [tick(now), { at: iso(now), ...line, entry }, tick(now + 1)];
     expect([...readHistory(outputs)]).toEqual(expected);
     expect([...readNewest(outputs)]).toEqual(expected.toReversed());
@@ -167,9 +167,9 @@ describe('the history', () => {
 
   it('starts on a fresh line after a torn one', () => {
     const outputs = folder();
-    appendHistory(outputs, [tick(now)]).secure();
+    appendHistory(outputs, [tick(now)]);
     writeFileSync(historyPath(outputs), '{"at":"2026', { flag: 'a' });
-    appendHistory(outputs, [tick(now + 1)]).secure();
+    appendHistory(outputs, [tick(now + 1)]);
     expect([...readHistory(outputs)]).toEqual([tick(now), tick(now + 1)]);
   });
 
@@ -208,7 +208,7 @@ describe('the history', () => {
     const outputs = folder();
     const filling = 'x'.repeat(300);
     const all = Array.from({ length: 20_000 }, (_, index) => tick(now - (20_000 - index) * 60_000, { filling }));
-    appendHistory(outputs, all).secure();
+    appendHistory(outputs, all);
     const begun = performance.now();
     expect(readNewest(outputs).next().value).toEqual(all.at(-1));
     const newest = performance.now();
@@ -222,12 +222,12 @@ describe('the history', () => {
     writeFileSync(join(outputs, 'x'), '');
     const inFile = join(outputs, 'x');
     expect(() => [...readHistory(inFile)]).toThrow(StorageError);
-    expect(() => appendHistory(inFile, [tick(now)]).secure()).toThrow(StorageError);
+    expect(() => appendHistory(inFile, [tick(now)])).toThrow(StorageError);
   });
 
   it('loses no line of many writers while it is pruned', { timeout: 60_000 }, async () => {
     const outputs = folder();
-    appendHistory(outputs, [tick(now - 200 * day)]).secure();
+    appendHistory(outputs, [tick(now - 200 * day)]);
     const writers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => start(['append', outputs, name, '300'])));
     const ends = Promise.all(writers.map((writer) => writer.end()));
     let running = true;
@@ -255,14 +255,14 @@ describe('the history', () => {
     let failures = 0;
     for (let left = 0; left < 8; left++) {
       rmSync(filler, { force: true });
-      appendHistory(outputs, [tick(now - 100 * day), tick(now)]).secure();
+      appendHistory(outputs, [tick(now - 100 * day), tick(now)]);
       const before = readFileSync(historyPath(outputs), 'utf8');
       const { bavail, bsize } = statfsSync(outputs);
       writeFileSync(filler, Buffer.alloc(Math.max(bavail - left, 0) * bsize));
       let expected = before;
       const long = Array.from({ length: 80 }, (_, index) => tick(now + index));
       try {
-        appendHistory(outputs, long).secure();
+        appendHistory(outputs, long);
         expected += long.map((line) => `${JSON.stringify(line)}\n`).join('');
       } catch (error) {
         expect((error as Error).message).toMatch(/history\.jsonl can't be written: the disk is full \(ENOSPC\)/);
@@ -280,7 +280,7 @@ describe('pruning', () => {
     const outputs = folder();
     expect(pruneHistory(outputs, 90 * day, now)).toBe(false);
     expect(readdirSync(outputs)).toEqual([]);
-    appendHistory(outputs, [tick(now - 98 * day), tick(now - 91 * day), tick(now - 89 * day), tick(now)]).secure();
+    appendHistory(outputs, [tick(now - 98 * day), tick(now - 91 * day), tick(now - 89 * day), tick(now)]);
     const before = everything(outputs);
     expect(pruneHistory(outputs, 90 * day, now)).toBe(false);
     expect(everything(outputs)).toEqual(before);
@@ -318,7 +318,7 @@ describe('pruning', () => {
       },
       { at: iso(old), type: 'resume', group: 'gone', entry: null },
     ];
-    appendHistory(outputs, [seen(old, 'a'), seen(old, 'gone'), tick(old), ...needed, tick(now)]).secure();
+    appendHistory(outputs, [seen(old, 'a'), seen(old, 'gone'), tick(old), ...needed, tick(now)]);
     expect(pruneHistory(outputs, 90 * day, now)).toBe(true);
     expect([...readHistory(outputs)].slice(1)).toEqual([...needed, tick(now)]);
   });
@@ -329,7 +329,7 @@ describe('pruning', () => {
       fc.property(story, fc.integer({ min: 0, max: 40 }), (told, cut) => {
         const steps = storyLines(told).steps;
         rmSync(historyPath(outputs), { force: true });
-        appendHistory(outputs, [tick(0), ...steps.flatMap((step) => step.lines)]).secure();
+        appendHistory(outputs, [tick(0), ...steps.flatMap((step) => step.lines)]);
         const { groups, leases } = bringForward(emptyState(), readHistory(outputs));
         // The lines of a story lie an hour apart.
         expect(pruneHistory(outputs, 1000, cut * 3_600_000 + 10_000)).toBe(true);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { HistoryLine } from '../../src/state/history.ts';
-import { bringForward, markOf, untoldLines } from '../../src/state/recover.ts';
+import { bringForward } from '../../src/state/recover.ts';
 import { emptyState, type Lease, type State } from '../../src/state/schema.ts';
 import { lines, type Step, story, withoutProgress } from './story.ts';
 
@@ -167,73 +167,4 @@ it('keeps the newer of the last ticks, and what the state alone says', () => {
     id: 't6',
     startedAt: new Date(Date.parse(at(6)) - 1000).toISOString(),
   });
-});
-
-it('has the lines that a loss of power took from the history, and no others', () => {
-  const lease = { group: 'b', runId: 'r', since: at(5), beat: at(4), missedBeats: 2, reason: 'beat-due', tick: 't' };
-  const a = { lastBeat: at(4), lastRun: { id: 'q', startedAt: at(3), finishedAt: at(5) } };
-  const b = { lastBeat: at(4), lastRun: { id: 'o', finishedAt: at(1) } };
-  const state: State = { schemaVersion: 1, groups: { a, b, c: {} }, leases: { main: lease } };
-  const past = {
-    laneOf: ({ id }: { id?: unknown }) => (id === 'q' ? 'side' : null),
-    isHeld: (of: string) => of === 'b',
-  };
-  const untold = (told: readonly string[] = [], of: Lease = lease) =>
-    untoldLines(state, [{ lane: 'main', lease: of }], new Set(told), past);
-  const end: HistoryLine = {
-    at: at(5),
-    type: 'run-end',
-    tick: 't',
-    group: 'a',
-    lane: 'side',
-    run: a.lastRun,
-    entry: a,
-  };
-  const released: HistoryLine = { at: at(5), type: 'released', tick: 't', group: 'b' };
-  const start: HistoryLine = {
-    at: at(5),
-    type: 'run-start',
-    tick: 't',
-    group: 'b',
-    lane: 'main',
-    run: 'r',
-    beat: at(4),
-    missedBeats: 2,
-    reason: 'beat-due',
-    entry: b,
-    lease,
-  };
-  expect(untold()).toEqual([end, released, start]);
-  expect(untold([markOf(end) as string])).toEqual([released, start]);
-  expect(untold([markOf(start) as string])).toEqual([]);
-  // An earlier start of the same run is another one.
-  expect(untold([markOf({ ...start, lease: { ...lease, since: at(2) } }) as string])).toHaveLength(3);
-  expect(untold([], { ...lease, reason: null })).toEqual([]);
-  expect(untold([], { ...lease, since: null })).toEqual([]);
-  const single = { ...lease, counts: false };
-  const { entry, ...alone } = start;
-  expect(untold([], single)).toEqual([end, { ...alone, lease: single }]);
-  // Told again, they make the same of what was kept before.
-  const before: State = { ...state, groups: { ...state.groups, a: { lastBeat: at(4) } }, leases: {} };
-  expect(bringForward(before, untold())).toEqual(state);
-});
-
-it('has each of those lines once, the ends first, where several lanes have a lease', () => {
-  const lease = (group: string, runId: string, minute: number): Lease => {
-    return { group, runId, since: new Date(Date.parse(at(5)) + minute * 60_000).toISOString(), reason: 'beat-due' };
-  };
-  // A run that was interrupted, and goes on under the same id.
-  const interrupted = { lastRun: { id: 'y', finishedAt: lease('y', 'y', 1).since, outcome: 'interrupted' as const } };
-  const ended = { lastRun: { id: 'x', finishedAt: lease('x', 'x', 0).since } };
-  const leases = { side: lease('w', 'w', 2), main: lease('y', 'y', 1) };
-  const state: State = { ...emptyState(), groups: { x: ended, y: interrupted, w: {} }, leases };
-  const left = Object.entries(leases).map(([lane, lease]) => ({ lane, lease }));
-  const lines = untoldLines(state, left, new Set(), { laneOf: () => null, isHeld: () => false });
-  expect(lines.map(({ type, group }) => `${type} ${group}`)).toEqual([
-    'run-end x',
-    'run-end y',
-    'run-start y',
-    'run-start w',
-  ]);
-  expect(bringForward(emptyState(), lines)).toEqual(state);
 });

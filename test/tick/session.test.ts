@@ -1,8 +1,7 @@
-import { mkdirSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
-import { appendHistory, readHistory } from '../../src/state/history.ts';
-import { lockPath } from '../../src/state/lock.ts';
+import { readHistory } from '../../src/state/history.ts';
 import { copyPath } from '../../src/state/path.ts';
 import { isoOf, type State } from '../../src/state/schema.ts';
 import { openStore, readState } from '../../src/state/store.ts';
@@ -81,33 +80,4 @@ it('leaves nobody waiting where one of several can not be told of', async () => 
   await expect(second).rejects.toThrow('not told');
   await expect(third).rejects.toThrow('not told');
   expect([moments, written()]).toEqual([[], ['first', 'a', 'b', 'c', 'd']]);
-});
-
-it('has what is told again written before all else, and once, also where a first write fails', async () => {
-  const { session, outputs, written } = await openSession();
-  const since = isoOf(Date.now());
-  const lease = { group: 'cut-off', runId: 'r', since, reason: 'beat-due', boot: 'another' };
-  // As after a loss of power: the state has the lease, and the history no line of it.
-  session.store.updateState((state) => ({ ...state, leases: { main: lease } }));
-  // The history can be read then, but not written.
-  const lock = lockPath(outputs, 'history');
-  rmSync(lock);
-  mkdirSync(lock);
-  expect(() => record(session, fail('started'))).toThrow(StorageError);
-  rmdirSync(lock);
-  record(session, fail('started'));
-  record(session, fail('next'));
-  expect(written()).toEqual(['first', 'cut-off', 'started', 'next']);
-});
-
-it('tells nothing again that the history has, though a clock was set back since', async () => {
-  const { session, outputs, written } = await openSession();
-  const since = isoOf(Date.now());
-  const lease = { group: 'cut-off', runId: 'r', since, reason: 'beat-due', boot: 'another' };
-  session.store.updateState((state) => ({ ...state, leases: { main: lease } }));
-  const start = { group: 'cut-off', lane: 'main', run: 'r', beat: null, missedBeats: 0, reason: 'beat-due', lease };
-  appendHistory(outputs, [{ at: since, type: 'run-start', ...start }]).leave();
-  appendHistory(outputs, [{ at: isoOf(0), type: 'run-end', group: 'old', lane: 'main', run: {} }]).leave();
-  record(session, fail('next'));
-  expect(written()).toEqual(['first', 'cut-off', 'old', 'next']);
 });
