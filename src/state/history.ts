@@ -1,11 +1,10 @@
+import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { append } from './append.ts';
 import { sweepTemporaries, writeDurably } from './file.ts';
-import { HistoryHead } from './head.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
-import { readBackward, readForward, seekLine, visitBackward } from './lines.ts';
+import { readBackward, readForward, seekLine } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
-import { within } from './path.ts';
 import { isoOf } from './schema.ts';
 
 export type {
@@ -24,7 +23,7 @@ const swept = new Set<string>();
 export const disorder = 3 * 3_600_000;
 
 export function historyPath(outputs: string): string {
-  return within(outputs, 'history.jsonl');
+  return join(outputs, 'history.jsonl');
 }
 
 /**
@@ -77,41 +76,21 @@ export interface ReadingOptions {
 export interface NewestOptions extends ReadingOptions {
   /** ms; lines from after it are passed over at next to no cost, wherever in the file it lies. */
   readonly until?: number | undefined;
+  /** How many bytes of the file's end to read at most; a line that begins before them is left out. */
+  readonly maxBytes?: number | undefined;
 }
 
 /** The same, newest first: what was asked for last costs no more than the end of the file. */
 export function* readNewest(
   outputs: string,
-  { until, ...options }: NewestOptions = {},
+  { until, maxBytes, ...options }: NewestOptions = {},
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
   const from = until === undefined ? undefined : seekInstant(path, until + disorder).after;
-  const texts = readBackward(path, { from, containing: markOf(options) });
+  const texts = readBackward(path, { from, maxBytes, containing: markOf(options) });
   for (const line of understand(texts, options)) {
     if (until === undefined || Date.parse(line.at) <= until) yield line;
   }
-}
-
-/**
- * Goes through the lines at the end of the history, newest first: a few comparisons for each, and it is read only if it is
- * asked for. StorageError where the file can't be read.
- *
- * @param most so many bytes of the file's end are looked at
- * @param wants tells by its head whether a line is asked for; one that is none of ours always is
- * @param take is given a line that is, before the head of the next one is looked at
- */
-export function collectNewest(
-  outputs: string,
-  most: number,
-  wants: (head: HistoryHead) => boolean,
-  take: (line: HistoryLine) => void,
-): void {
-  const head = new HistoryHead();
-  visitBackward(historyPath(outputs), most, (bytes, start, end) => {
-    if (head.lookAt(bytes, start, end) && !wants(head)) return;
-    const line = parseLine(bytes.toString('utf8', start, end));
-    if (line !== null) take(line);
-  });
 }
 
 /** The lines from an instant (ms) on, oldest first; what comes before it costs next to nothing. */

@@ -1,6 +1,5 @@
-import { closeSync, constants, existsSync, statSync } from 'node:fs';
+import { closeSync, constants, statSync } from 'node:fs';
 import type { Server } from 'node:net';
-import { basename, join, resolve } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { requireLater } from '../require.ts';
 import { codeOf } from './failure.ts';
@@ -64,25 +63,9 @@ function nativeMethod(): Method | null {
   };
 }
 
-/**
- * The build for this platform. The package's own search for it takes 15 ms, Node's search for the package 1: first it is
- * looked for where it lies beside this program, in its own `node_modules` or in those that the program itself is in.
- */
+/** The build for this platform by its path, because the package's own search for it takes 15 ms; else as the package finds it. */
 function loadNative(): Native | null {
   const build = `fs-native-extensions/prebuilds/${process.platform}-${process.arch}/fs-native-extensions.node`;
-  for (const place of ['../node_modules', '../..']) {
-    const folder = resolve(import.meta.dirname, place);
-    const path = join(folder, build);
-    // Of a clone, what is beside it is no business of ours.
-    if (basename(folder) !== 'node_modules' || !existsSync(path)) continue;
-    try {
-      const module: { exports: Partial<Native> } = { exports: {} };
-      process.dlopen(module, path);
-      if (isWhole(module.exports)) return module.exports;
-    } catch {
-      // As below.
-    }
-  }
   for (const name of [build, 'fs-native-extensions/binding.js']) {
     try {
       const native = requireLater(name) as Partial<Native>;

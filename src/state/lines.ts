@@ -13,6 +13,11 @@ export interface LinesOptions {
   readonly from?: number | undefined;
 }
 
+export interface BackwardOptions extends LinesOptions {
+  /** How many bytes to read at most; a line that begins before them is left out. */
+  readonly maxBytes?: number | undefined;
+}
+
 /**
  * The texts of a file's lines from its beginning, read as they are asked for; none where there is no file. StorageError
  * where it can't be read.
@@ -61,7 +66,7 @@ function nextEnd(bytes: Buffer, start: number, unseen: number, needle: Buffer | 
 }
 
 /** The same from the file's end to its beginning. */
-export function* readBackward(path: string, options: LinesOptions = {}): Generator<string, void, undefined> {
+export function* readBackward(path: string, options: BackwardOptions = {}): Generator<string, void, undefined> {
   const file = openToRead(path);
   if (file === null) return;
   try {
@@ -75,14 +80,16 @@ export function* readBackward(path: string, options: LinesOptions = {}): Generat
 export function* backward(
   path: string,
   file: number,
-  { containing, from }: LinesOptions = {},
+  { containing, from, maxBytes }: BackwardOptions = {},
 ): Generator<string, void, undefined> {
   const needle = containing === undefined ? null : Buffer.from(containing);
   const { size } = fstatSync(file);
   let begun: Buffer = Buffer.alloc(0);
   let isWithin = from !== undefined && from < size;
-  for (let position = Math.min(from ?? size, size); position > 0; ) {
-    const length = Math.min(blockSize, position);
+  const last = Math.min(from ?? size, size);
+  const first = Math.max(0, last - (maxBytes ?? last));
+  for (let position = last; position > first; ) {
+    const length = Math.min(blockSize, position - first);
     position -= length;
     let block = readBlock(path, file, position, length);
     if (isWithin) {
@@ -108,7 +115,7 @@ export function* backward(
     }
     begun = cut(bytes.subarray(0, end));
   }
-  if (begun.length > 0 && (needle === null || begun.includes(needle))) yield begun.toString();
+  if (first === 0 && begun.length > 0 && (needle === null || begun.includes(needle))) yield begun.toString();
 }
 
 function lastNewline(bytes: Buffer, end: number): number {
@@ -118,49 +125,6 @@ function lastNewline(bytes: Buffer, end: number): number {
 function lastOf(bytes: Buffer, needle: Buffer, end: number): number {
   return end < needle.length ? -1 : bytes.lastIndexOf(needle, end - needle.length);
 }
-
-/**
- * Shows the lines of a file's end, the last one first: the bytes that each lies in, where it begins and where it ends;
- * they are used anew for the next ones. The line that the end begins in the midst of is left out. StorageError where the
- * file can't be read.
- *
- * @param most so many bytes of the file's end are looked at
- */
-export function visitBackward(
-  path: string,
-  most: number,
-  visit: (bytes: Buffer, start: number, end: number) => void,
-): void {
-  const file = openToRead(path);
-  if (file === null) return;
-  try {
-    const { size } = fstatSync(file);
-    const first = Math.max(0, size - most);
-    // What is left of one block comes to lie behind the next one: fresh memory takes longer to get than to fill.
-    let room = Buffer.allocUnsafeSlow(2 * visitSize);
-    let begun = 0;
-    for (let position = size; position > first; ) {
-      const length = Math.min(visitSize, position - first);
-      position -= length;
-      if (length + begun > room.length) room = Buffer.concat([room.subarray(0, begun)], 2 * (length + begun));
-      room.copyWithin(length, 0, begun);
-      // A file that has become shorter meanwhile: what is not there is no line.
-      const read = readInto(path, file, room.subarray(0, length), position);
-      room.fill(newline, read, length);
-      let end = length + begun;
-      for (let before = lastNewline(room, end); before !== -1; before = lastNewline(room, end)) {
-        if (end > before + 1) visit(room, before + 1, end);
-        end = before;
-      }
-      begun = end;
-    }
-    if (first === 0 && begun > 0) visit(room, 0, begun);
-  } finally {
-    closeSync(file);
-  }
-}
-
-const visitSize = 1 << 15;
 
 /**
  * A place in a file of lines that are nearly sorted: what comes before it is not wanted, what comes after it is, and in

@@ -8,12 +8,12 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
 import { codeOf, storageError } from './failure.ts';
 import { pause } from './file.ts';
 import { type Hold, type LockKind, method, socketName } from './kernel.ts';
-import { within } from './path.ts';
 import { isoOf } from './schema.ts';
 
 /** A lock of the kernel's: it ends with its holder's process, however that dies. No child inherits it. */
@@ -33,7 +33,7 @@ export interface Holder {
 
 /** Where a lock of an outputs folder lies. The files stay for good: to delete one is to let two hold it. */
 export function lockPath(outputs: string, name: string): string {
-  return within(within(outputs, 'locks'), `${name}.lock`);
+  return join(outputs, 'locks', `${name}.lock`);
 }
 
 /**

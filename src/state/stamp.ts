@@ -12,7 +12,6 @@ import {
 import { dirname, isAbsolute, join, relative } from 'node:path';
 import { fileNames } from '../config/load.ts';
 import { readMonotonic } from '../monotonic.ts';
-import { within } from './path.ts';
 
 /**
  * Three files of the outputs folder let a line of plain sh, the guard of an installed trigger, see that a tick would have
@@ -41,7 +40,7 @@ export function readPulse(outputs: string): number | null {
 
 /** From here on whatever comes starts Node. */
 export function removeNext(outputs: string): void {
-  const next = within(outputs, stampFiles.next);
+  const next = join(outputs, stampFiles.next);
   try {
     // Most have none, and an error would cost more than the look.
     if (existsSync(next)) unlinkSync(next);

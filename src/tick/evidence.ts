@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
-import { within } from '../state/path.ts';
 import type { ProcessIdentity } from './process.ts';
 
 /**
@@ -43,7 +43,7 @@ const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT',
 /** Where a script's files are: `<n>-<name>.log` and its like, the name made safe for any file system. */
 export function filesOf(folder: string, number: number, scriptName: string): ScriptFiles {
   const safe = scriptName.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);
-  const base = within(folder, `${number}-${safe}`);
+  const base = join(folder, `${number}-${safe}`);
   return { log: `${base}.log`, pid: `${base}.pid` };
 }
 

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { pruneHistory } from '../state/history.ts';
-import { within } from '../state/path.ts';
 import { isoOf, type RunRecord, type State } from '../state/schema.ts';
 import { sweepCache } from '../user-cache.ts';
 import type { Session } from './session.ts';
@@ -105,7 +104,7 @@ function printedBy(runs: readonly RunRecord[], { outputs }: Config): number {
   let bytes = 0;
   for (const { outputFile } of runs.flatMap(({ scripts }) => scripts ?? [])) {
     if (typeof outputFile !== 'string') continue;
-    bytes += statSync(within(outputs, outputFile), { throwIfNoEntry: false })?.size ?? 0;
+    bytes += statSync(join(outputs, outputFile), { throwIfNoEntry: false })?.size ?? 0;
   }
   return bytes;
 }

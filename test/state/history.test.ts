@@ -3,10 +3,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
-import type { HistoryHead } from '../../src/state/head.ts';
 import {
   appendHistory,
-  collectNewest,
   type HistoryLine,
   historyPath,
   pruneHistory,
@@ -33,86 +31,32 @@ function seen(instant: number, group: string): HistoryLine {
 }
 
 describe('the history', () => {
-  /** What the end of a history has, as far as it is asked for. */
-  function collect(outputs: string, wants: (head: HistoryHead) => boolean, most = 1 << 20): HistoryLine[] {
-    const lines: HistoryLine[] = [];
-    collectNewest(outputs, most, wants, (line) => lines.push(line));
-    return lines;
-  }
-
-  it('passes over, newest first, what is not wanted by its head, and what lies before the bytes that are asked for', () => {
+  it('reads no more of its end than it is asked for, and leaves out a line that begins before that', () => {
     const outputs = folder();
-    const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'constructor'), tick(now + 3), seen(now + 4, 'a')];
+    const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'b')];
     appendHistory(outputs, all);
-    const heads: unknown[] = [];
-    const wants = (head: HistoryHead) => {
-      heads.push([head.isOf('seen'), head.isOf('tick'), head.isOf('see'), head.isBefore(iso(now + 2)), head.group()]);
-      return head.isOf('seen') && head.group() !== 'a';
-    };
-    expect(collect(outputs, wants)).toEqual([all[2]]);
-    expect(heads).toEqual([
-      [true, false, false, false, 'a'],
-      [false, true, false, false, null],
-      [true, false, false, false, 'constructor'],
-      [false, true, false, true, null],
-      [true, false, false, true, 'a'],
-    ]);
-
-    // Lines that others wrote have no head that could rule them out.
-    const odd = { type: 'tick', at: iso(now + 5), tick: 't' };
-    writeFileSync(historyPath(outputs), `${JSON.stringify(odd)}\n`, { flag: 'a' });
-    expect(collect(outputs, wants)).toEqual([odd, all[2]]);
-
-    const sizes = readFileSync(historyPath(outputs), 'utf8')
-      .split('\n')
-      .map((line) => line.length + 1);
-    const end = (sizes.at(-2) ?? 0) + (sizes.at(-3) ?? 0);
-    expect(collect(outputs, () => true, end)).toEqual([odd]);
-    expect(collect(outputs, () => true, end + 1)).toEqual([odd, all[4]]);
-    expect(collect(outputs, () => true, 0)).toEqual([]);
-    expect(collect(folder(), () => true)).toEqual([]);
+    const newest = textOf(all[2] as HistoryLine).length;
+    const read = (maxBytes: number) => [...readNewest(outputs, { maxBytes })];
+    expect(read(0)).toEqual([]);
+    expect(read(newest)).toEqual([]);
+    expect(read(newest + 1)).toEqual([all[2]]);
+    expect(read(1 << 20)).toEqual(all.toReversed());
+    expect([...readNewest(outputs, { maxBytes: newest + 1, group: 'a' })]).toEqual([]);
+    expect([...readNewest(outputs, { maxBytes: 1 << 20, group: 'a' })]).toEqual([all[0]]);
   });
 
-  it('gives of its end what reading it all gives, whatever is written there, wherever blocks end', () => {
-    const text = fc.oneof(
-      fc.nat(40).map((index) => textOf(tick(now + index * 60_000))),
-      fc.record({ group: fc.constantFrom('a', 'b', 'ä'), at: fc.nat(40), length: fc.nat(99) }).map((of) => {
-        const run = { id: 'r\u2028', outcome: 'succeeded', pad: 'p'.repeat(of.length ** 2 * 10) };
-        const line = { at: iso(now + of.at), type: 'run-end', tick: 't', group: of.group, lane: 'main', run };
-        return textOf(line as HistoryLine);
-      }),
-      fc.constantFrom(
-        '\n',
-        '\n\n',
-        '{"at":"2026-11-22T16:00:00.000Z","type":"tick',
-        '{"at":"2026-11-22T16:00:00.000Z","type":"tick"\n',
-        '{"at":"2026-11-22T16:00:00Z","type":"tick","tick":"t"}\n',
-        '{"at":"2026-11-22T16:00:00.000Z", "type":"tick","tick":"t"}\n',
-        '{"at":"2026-11-22T16:00:00.000Z","type":"t\\u0069ck","tick":"t"}\n',
-        '{"type":"tick","at":"2026-11-22T16:00:00.000Z","tick":"t"}\n',
-        '{"at":"2026-11-22T16:00:00.000Z","type":"","tick":"t"}\n',
-        '{"at":"2026-11-22T16:00:00.000Z","type":"run-end","tick":"\\"","group":"b","lane":"main","run":{}}\n',
-      ),
-    );
-    const asked = (line: { type: string; group?: unknown }) =>
-      line.type === 'tick' || (line.type === 'run-end' && line.group !== 'b');
-    const since = iso(now + 20 * 60_000);
-    fc.assert(
-      fc.property(fc.array(text, { maxLength: 40 }), (texts) => {
-        const outputs = folder();
-        writeFileSync(historyPath(outputs), texts.join(''));
-        const wants = (head: HistoryHead) =>
-          (head.isOf('tick') && !head.isBefore(since)) || (head.isOf('run-end') && head.group() !== 'b');
-        const expected = [...readNewest(outputs)].filter(
-          (line) => asked(line) && (line.type !== 'tick' || line.at >= since),
-        );
-        // Lines without a head of ours come as well.
-        const found = collect(outputs, wants).filter(
-          (line) => asked(line) && (line.type !== 'tick' || line.at >= since),
-        );
-        expect(found).toEqual(expected);
-      }),
-    );
+  it('parses no line whose JSON is not wanted, decided when the lines after it have been read', () => {
+    const outputs = folder();
+    const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'b'), tick(now + 3)];
+    appendHistory(outputs, all);
+    let ticks = 0;
+    const isWanted = (json: string) => !json.includes('"type":"tick"') || ticks === 0;
+    const read: HistoryLine[] = [];
+    for (const line of readNewest(outputs, { isWanted })) {
+      read.push(line);
+      if (line.type === 'tick') ticks++;
+    }
+    expect(read).toEqual([all[3], all[2], all[0]]);
   });
 
   it('gives back what was written, both ways, but for the last run in an entry', () => {

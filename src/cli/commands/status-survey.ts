@@ -5,8 +5,7 @@ import { neutralise, redactText, withoutEscapes } from '../../log/safe-text.ts';
 import { planTick } from '../../plan/decide.ts';
 import { type Activity, reportStatus, type StatusDocument } from '../../report/status-document.ts';
 import { runsThatTell } from '../../report/usual-durations.ts';
-import type { HistoryHead } from '../../state/head.ts';
-import { collectNewest, type HistoryLine } from '../../state/history.ts';
+import { type HistoryLine, readNewest } from '../../state/history.ts';
 import { describeHolder, isHeld } from '../../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../../state/schema.ts';
 import { readPulse } from '../../state/stamp.ts';
@@ -40,18 +39,19 @@ export function openRecentHistory(outputs: string, now: number): Iterable<Histor
 function readRecent(outputs: string, since: string): HistoryLine[] {
   const lines: HistoryLine[] = [];
   const successes = new Map<string, number>();
+  const hasEnough = (group: string) => (successes.get(group) ?? 0) >= runsThatTell;
   let hasTick = false;
-  const wants = (head: HistoryHead) => {
-    if (head.isOf('tick')) return !hasTick || !head.isBefore(since);
-    return head.isOf('run-end') && (successes.get(head.group() ?? '') ?? 0) < runsThatTell;
+  // Most lines are not needed; to see that in their JSON is faster than to parse it.
+  const isWanted = (json: string) => {
+    if (json.includes('"type":"tick"')) return !hasTick || json >= `{"at":"${since}`;
+    return json.includes('"type":"run-end"') && !hasEnough(/"group":"([^"]*)"/.exec(json)?.[1] ?? '');
   };
-  const take = (line: HistoryLine) => {
+  for (const line of readNewest(outputs, { maxBytes: mostOfHistory, isWanted })) {
     lines.push(line);
     if (line.type === 'tick') hasTick = true;
-    if (line.type !== 'run-end' || line.run.outcome !== 'succeeded') return;
+    if (line.type !== 'run-end' || line.run.outcome !== 'succeeded') continue;
     successes.set(line.group, (successes.get(line.group) ?? 0) + 1);
-  };
-  collectNewest(outputs, mostOfHistory, wants, take);
+  }
   return lines;
 }
 
