@@ -99,9 +99,9 @@ describe('the structure', () => {
   });
 
   it.each([
-    ['winston', ['log/winston.ts']],
+    ['winston', ['log/log.ts']],
     ['execa', ['tick/execa.ts']],
-    ['conf', ['state/document.ts']],
+    ['conf', ['state/state-file.ts']],
     ['cron-parser', ['schedule/cron.ts']],
   ])('gives %s one importer', (library, importers) => {
     expect(new Set(imports.filter(({ to }) => to === library).map(({ from }) => from))).toEqual(new Set(importers));

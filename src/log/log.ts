@@ -1,3 +1,5 @@
+import { createLogger, format } from 'winston';
+import Transport from 'winston-transport';
 import { isoOf } from '../state/schema.ts';
 import { openRotatingFile, type RotatingFileOptions } from './rotation.ts';
 import { neutralise, redactText, withoutEscapes } from './safe-text.ts';
@@ -25,8 +27,6 @@ export interface Log {
   info(source: Source, text: string, fields?: Fields): void;
   warn(source: Source, text: string, fields?: Fields): void;
   error(source: Source, text: string, fields?: Fields): void;
-  /** Has winston write the lines that come next. */
-  loadWinston(): Promise<void>;
   close(): void;
 }
 
@@ -40,84 +40,42 @@ interface Event extends Source {
   readonly fields: Fields;
 }
 
-/** When nothing has been written for so long, ms, a script runs, and nobody waits for this process. */
-const quiet = 500;
-
-/**
- * Opens the central log, creating the file and its folder where they are missing; StorageError if that fails. To load
- * winston takes longer than all that a tick does between two scripts, so that is left for a moment in which nothing
- * happens; lines that are written before are rendered and appended in the same way without it.
- */
+/** Opens the central log, creating the file and its folder where they are missing; StorageError if that fails. */
 export function openLog(options: LogOptions): Log {
   const file = openRotatingFile(options);
   const clean = (text: string): string => neutralise(redactText(withoutEscapes(text), options.secrets));
   const render = options.format === 'json' ? jsonLine : textLine;
-  const append = (line: string): void => file.append(`${line}\n`);
-  let put = (event: Event): void => {
-    if (loading === undefined) waiting.refresh();
-    append(render(event, clean));
-  };
-  let loading: Promise<void> | undefined;
-  const load = async (): Promise<void> => {
-    clearTimeout(waiting);
-    const winston = await import('./winston.ts');
-    put = throughWinston(winston, (event) => render(event, clean), append);
-  };
-  const loadWinston = (): Promise<void> => {
-    loading ??= load();
-    return loading;
-  };
-  const waiting = setTimeout(() => {
-    // An update of rhythm, say, may take its files away while a script runs: what has begun goes on as it is.
-    loadWinston().catch(() => undefined);
-  }, quiet).unref();
-
-  function write(level: Level, { group, script }: Source, text: string, fields: Fields = {}): void {
-    put({ time: isoOf(Date.now()), level, group, script, message: clean(text), fields });
-  }
-
-  return {
-    info: (source, text, fields) => write('info', source, text, fields),
-    warn: (source, text, fields) => write('warn', source, text, fields),
-    error: (source, text, fields) => write('error', source, text, fields),
-    loadWinston,
-    close() {
-      clearTimeout(waiting);
-      // A line that comes too late must not set the timer again.
-      loading ??= Promise.resolve();
-      file.close();
-    },
-  };
-}
-
-/** What writes an event by a logger of winston's, and throws what `append` throws. */
-function throughWinston(
-  { createLogger, format, Transport }: typeof import('./winston.ts'),
-  render: (event: Event) => string,
-  append: (line: string) => void,
-): (event: Event) => void {
   let failure: unknown = null;
   const logger = createLogger({
     levels,
     level: 'info',
-    format: format.printf((info) => render(info as unknown as Event)),
+    format: format.printf((info) => render(info as unknown as Event, clean)),
+    // winston's own File transport loses lines when the process exits and while it rotates; this one is synchronous.
     transports: new Transport({
-      // Synchronous to the end. A throw from here would leave winston's streams stuck, and each later line in their
-      // buffers for ever: so it is kept for the caller.
       log(info: Record<symbol, string>, next: () => void) {
         try {
-          append(info[Symbol.for('message')] as string);
+          file.append(`${info[Symbol.for('message')]}\n`);
         } catch (error) {
+          // Thrown by the call that logs: from here it would leave winston's streams stuck, and all later lines in them.
           failure = error;
         }
         next();
       },
     }),
   });
-  return (event) => {
+
+  function write(level: Level, { group, script }: Source, text: string, fields: Fields = {}): void {
+    const event: Event = { time: isoOf(Date.now()), level, group, script, message: clean(text), fields };
     failure = null;
     logger.log(event as Event & { level: string });
     if (failure !== null) throw failure;
+  }
+
+  return {
+    info: (source, text, fields) => write('info', source, text, fields),
+    warn: (source, text, fields) => write('warn', source, text, fields),
+    error: (source, text, fields) => write('error', source, text, fields),
+    close: () => file.close(),
   };
 }
 

@@ -8,8 +8,6 @@ import { openLog } from '../../src/log/log.ts';
 
 const [file = '', name = '', lines = '', maxSize = '', end = ''] = process.argv.slice(2);
 const log = openLog({ file, format: 'text', maxSize: Number(maxSize), maxFiles: 500, secrets: [] });
-// Those with names such as `b` by winston.
-if (name.charCodeAt(0) % 2 === 0) await log.loadWinston();
 for (let line = 1; end === 'hang' || line <= Number(lines); line++) {
   log.info({ group: 'group', script: name }, `line ${line} of ${name}`);
   if (end !== 'quiet') tell(`${line}\n`);
