@@ -6,8 +6,7 @@
 /** What stands in place of a secret. */
 export const redacted = '[redacted]';
 
-/** Parts of one pattern, which takes longer to be made than most texts to be searched. */
-const escapeSequences = [
+const escapes = [
   // CSI (colours, cursor moves), 7-bit and 8-bit, cut short or not.
   '(?:\\x1b\\[|\\x9b)[0-?]*[ -/]*[@-~]?',
   // OSC, DCS, SOS, PM, APC up to their end. The body stops at any control character, so that one which never ends
@@ -19,14 +18,8 @@ const escapeSequences = [
   // What is left of an escape is shown rather than kept, so that removing its neighbours can't complete it.
   '[\\x1b\\x80-\\x9f]',
 ];
-let escapePattern: RegExp | undefined;
-/** What they begin with. */
-const beginnings = /[\x1b\x80-\x9f]/;
-/**
- * Anything that may keep a text from being taken as it is: controls, line separators, bidirectional overrides, lone
- * surrogates. Pairs are looked at more closely then; to tell them apart here would take as long as all else.
- */
-const unsafe = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]/;
+const escapePattern = new RegExp(escapes.join('|'), 'g');
+/** Controls, line separators, bidirectional overrides, lone surrogates. */
 const invisible = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{Surrogate}]/gu;
 
 /**
@@ -37,7 +30,7 @@ const invisible = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{S
  * tells how long the text was.
  */
 export function neutralise(text: string, maxLength = 2000): string {
-  if (text.length <= maxLength && !unsafe.test(text)) return text;
+  if (text.length <= maxLength && text.search(invisible) === -1) return text;
   const plain = withoutEscapes(text);
   let end = plain.length;
   while (end > 0 && (plain[end - 1] === '\n' || plain[end - 1] === '\r')) end--;
@@ -58,8 +51,6 @@ export function neutralise(text: string, maxLength = 2000): string {
  * step of `neutralise`, apart because secrets have to be looked for after it: an escape may stand in the midst of one.
  */
 export function withoutEscapes(text: string): string {
-  if (!beginnings.test(text)) return text;
-  escapePattern ??= new RegExp(escapeSequences.join('|'), 'g');
   return text.replace(escapePattern, (found) => (found.length > 1 || found === '\x9b' ? '' : hexOf(found)));
 }
 
@@ -116,11 +107,8 @@ function visible(text: string): string {
 }
 
 function hexOf(character: string): string {
-  hexes ??= Array.from({ length: 0x100 }, (_, code) => `\\x${code.toString(16).padStart(2, '0')}`);
-  return hexes[character.charCodeAt(0)] ?? character;
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
-
-let hexes: readonly string[] | undefined;
 
 function cut(line: string, maxLength: number, length: number): string {
   const mark = ` … (${length} characters)`;
