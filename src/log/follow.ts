@@ -12,7 +12,7 @@ interface OpenedFile {
 
 /**
  * The lines of a log and of the files that it was rotated into, newest first, read as they are asked for. A rotation
- * meanwhile neither loses nor doubles any. StorageError where a file can't be read.
+ * while they are read neither loses nor doubles any. StorageError where a file can't be read.
  */
 export function* readLogBackward(file: string): Generator<string, void, undefined> {
   const files: OpenedFile[] = [];
@@ -28,14 +28,14 @@ export function* readLogBackward(file: string): Generator<string, void, undefine
 
 /**
  * Opens the files of a log that are not held yet, newest first, up to the newest that is held. A rotation renames from the
- * oldest to the newest, and each file moves one place up: whoever goes from the newest upwards meets some twice, which
- * their inodes tell, and misses none. A place may be empty while the rotation is under way.
+ * oldest to the newest, and each file's number grows by one: opened from the newest on, some are met twice, which
+ * their inodes show, and none is missed. A number may be free while the rotation is under way.
  */
 function* openChain(file: string, held: readonly OpenedFile[]): Generator<OpenedFile, void, undefined> {
   const met: OpenedFile[] = [...held];
-  const last = highestPlace(file) + 2;
-  for (let place = 0; place <= last; place++) {
-    const opened = openToRead(place === 0 ? file : `${file}.${place}`);
+  const last = highestNumber(file) + 2;
+  for (let number = 0; number <= last; number++) {
+    const opened = openToRead(number === 0 ? file : `${file}.${number}`);
     if (opened === null) continue;
     const isNewestHeld = held.length > 0 && isSame(held[0] as OpenedFile, opened);
     if (met.some((other) => isSame(other, opened))) {
@@ -48,7 +48,7 @@ function* openChain(file: string, held: readonly OpenedFile[]): Generator<Opened
   }
 }
 
-function highestPlace(file: string): number {
+function highestNumber(file: string): number {
   const prefix = `${basename(file)}.`;
   let highest = 0;
   try {
@@ -85,7 +85,7 @@ interface Tail extends OpenedFile {
   grewAt: number;
 }
 
-/** Beginnings of lines that get no end are told as they are after so long, ms, once the log goes on elsewhere. */
+/** How long to wait, ms, for the end of a line in a file that was rotated; then the line is reported as it is. */
 const tornAfter = 1_000;
 /** A line without an end must not fill the memory, bytes. */
 const longestLine = 1 << 20;
@@ -96,7 +96,7 @@ const blockSize = 1 << 16;
 /** Follows a log; see `openFollower`. */
 export interface Follower {
   /**
-   * The lines that were added since the last look, oldest first. `gap` is told where files may have come and gone
+   * The lines that were added since the last look, oldest first. `gap` is called where files may have come and gone
    * between two looks. StorageError where a file can't be read.
    */
   look(gap: () => void): string[];
@@ -136,9 +136,9 @@ export function openFollower(file: string, seen: (lines: Iterable<string>) => vo
       }
       // From the newest: what a writer has added there came after all that it added to older ones, which are looked at
       // later, however late it was. So each writer's lines keep their order.
-      const looks = tails.map((tail, place) => {
+      const looks = tails.map((tail, index) => {
         const { nlink, size } = fstatSync(tail.descriptor);
-        return { tail, size, isNewest: place === 0, isGone: place > 0 && (nlink === 0 || place >= mostHeld) };
+        return { tail, size, isNewest: index === 0, isGone: index > 0 && (nlink === 0 || index >= mostHeld) };
       });
       const lines: string[] = [];
       for (const { tail, size, isNewest, isGone } of looks.reverse()) {
@@ -162,7 +162,7 @@ function* present(file: string, tails: readonly Tail[]): Generator<string, void,
   for (const { descriptor, position } of tails) yield* backward(file, descriptor, { from: position });
 }
 
-/** The end of the last whole line: what is written after it is yet to come. */
+/** The end of the last whole line: a line that follows it is incomplete. */
 function endOfLines({ descriptor }: OpenedFile): number {
   let position = fstatSync(descriptor).size;
   while (position > 0) {
@@ -180,7 +180,7 @@ function namesIt(file: string, tail: Tail): boolean {
     const { dev, ino } = statSync(file, { bigint: true });
     return isSame(tail, { device: dev, inode: ino });
   } catch {
-    // Missing in the midst of a rotation, or for good: looking for newer ones tells.
+    // Missing during a rotation, or for good: the search for newer files shows which.
     return false;
   }
 }
@@ -212,17 +212,17 @@ function drain(tail: Tail, file: string, size: number, now: number): string[] {
   }
 }
 
-/** Looks come at least so often, ms, where the system does not tell of changes or tells wrongly. */
+/** Looks come at least so often, ms, where the system does not report changes, or not reliably. */
 const lookEvery = 250;
 /** And so long after a change, ms, that a busy writer does not keep the machine busy here as well. */
 const gatherFor = 20;
 
 /**
- * Goes on looking until it is told to stop: at once where the system tells of a change in the log's folder, and a few
- * times a second anyway. Rejects with a StorageError where a file can't be read.
+ * Looks for lines until it is stopped: at once where the system reports a change in the log's folder, and a few times a
+ * second anyway. Rejects with a StorageError where a file can't be read.
  *
  * @param onLines is given the lines that came, oldest first
- * @param onGap is told where lines may be missing
+ * @param onGap is called where lines may be missing
  */
 export async function follow(
   follower: Follower,

@@ -95,11 +95,11 @@ function jsonLine({ time, level, group, script, message, fields }: Event, clean:
   };
   const own = JSON.stringify({ time, level, ...source, message });
   const named = Object.entries(fields).filter(([name]) => !ownNames.has(name));
-  const rest = JSON.stringify(Object.fromEntries(named), (_, value: unknown) => {
+  const further = JSON.stringify(Object.fromEntries(named), (_, value: unknown) => {
     if (typeof value === 'string') return clean(value);
     return typeof value === 'bigint' ? String(value) : value;
   });
-  const line = rest === '{}' ? own : `${own.slice(0, -1)},${rest.slice(1)}`;
+  const line = further === '{}' ? own : `${own.slice(0, -1)},${further.slice(1)}`;
   // What JSON itself lets through in names.
   return line.replace(/[\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -73,14 +73,14 @@ export function openRotatingFile({ file, maxSize, maxFiles }: RotatingFileOption
     const outgrows = (size: number, limit: number): boolean => size > 0 && size + bytes.length > limit;
     let target = follow();
     if (outgrows(target.size, rotateAbove)) {
-      // Another process may have rotated meanwhile: only who holds the lock knows.
+      // Another process may have rotated by now, which only the holder of the lock can know.
       const rotated = rotate(file, maxFiles, () => outgrows(follow().size, maxSize));
       target = follow();
       if (!rotated) rotateAbove = target.size + bytes.length + maxSize / 10;
     }
     // A crash or a full disk may have left half a line, be it of another process.
     if (target.size !== endOfLine && endsTorn(target.descriptor)) bytes = Buffer.from(`\n${line}`);
-    // All of it is written at once, unless the disk fills up in its midst: then the second write says so.
+    // All of it is written at once, unless the disk fills up on the way: then the second write says so.
     for (let done = 0; done < bytes.length; ) done += writeSync(target.descriptor, bytes, done);
     endOfLine = target.size + bytes.length;
   }
@@ -104,13 +104,13 @@ export function openRotatingFile({ file, maxSize, maxFiles }: RotatingFileOption
 
 interface OpenFile {
   readonly descriptor: number;
-  /** What tells it from other files; big, because 64-bit inodes do not fit into a number. */
+  /** Identifies the file; big, because 64-bit inodes do not fit into a number. */
   readonly device: bigint;
   readonly inode: bigint;
 }
 
 /**
- * Moves every file one place up, under the lock that all writers of this log share, if `needed` still says so there.
+ * Raises the number of every file by one, under the lock that all writers of this log share, if `needed` still says so there.
  * False where it could not be done this time: the lock was not to be had, or a file could not be renamed, as on Windows
  * while another program reads it. Writing then goes on as before.
  */
@@ -137,10 +137,10 @@ function moveUp(file: string, maxFiles: number): void {
     const suffix = name.startsWith(prefix) ? name.slice(prefix.length) : '';
     if (/^[1-9]\d{0,8}$/.test(suffix)) taken.add(Number(suffix));
   }
-  // A gap, which a rotation that was cut short may leave, is filled; beyond the last place a rename overwrites.
-  let place = 1;
-  while (place < maxFiles - 1 && taken.has(place)) place++;
-  for (; place > 1; place--) renameSync(`${file}.${place - 1}`, `${file}.${place}`);
+  // A gap, which a rotation that was cut short may leave, is filled; beyond the last number a rename overwrites.
+  let free = 1;
+  while (free < maxFiles - 1 && taken.has(free)) free++;
+  for (; free > 1; free--) renameSync(`${file}.${free - 1}`, `${file}.${free}`);
   if (maxFiles > 1) renameSync(file, `${file}.1`);
   else rmSync(file);
   for (const number of taken) if (number >= maxFiles) rmSync(join(folder, `${prefix}${number}`), { force: true });

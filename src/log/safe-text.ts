@@ -3,7 +3,7 @@
  * function takes time in proportion to its input, whatever that holds.
  */
 
-/** What stands in place of a secret. */
+/** Replaces a secret. */
 export const redacted = '[redacted]';
 
 const escapes = [
@@ -27,7 +27,7 @@ const invisible = /[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\p{S
  * characters, line separators and bidirectional overrides are shown as `\n`, `\xNN` or `\uNNNN`; a tab becomes a space;
  * of a progress bar drawn with `\r` the last state that is not blank stays; ends of line at the end are dropped; a lone
  * surrogate becomes U+FFFD. What is longer than `maxLength` UTF-16 units is cut to that length, its mark included, which
- * tells how long the text was.
+ * says how long the text was.
  */
 export function neutralise(text: string, maxLength = 2000): string {
   if (text.length <= maxLength && text.search(invisible) === -1) return text;
@@ -38,7 +38,7 @@ export function neutralise(text: string, maxLength = 2000): string {
   for (let at = 0; at < end && line.length <= maxLength; ) {
     const newline = plain.indexOf('\n', at);
     const lineEnd = newline === -1 || newline > end ? end : newline;
-    // A character takes at least one place when shown: further ones can't matter.
+    // A character is shown as at least one: those beyond the limit can't matter.
     const shown = visible(lastState(plain.slice(at, lineEnd)).slice(0, maxLength + 1));
     line += at === 0 ? shown : `\\n${shown}`;
     at = lineEnd + 1;
@@ -72,12 +72,12 @@ export function redactText(text: string, values: readonly string[]): string {
   }
   spans.sort((a, b) => a[0] - b[0]);
   let result = '';
-  let kept = 0;
+  let end = 0;
   for (const [from, to] of spans) {
-    if (from >= kept) result += text.slice(kept, from) + redacted;
-    kept = Math.max(kept, to);
+    if (from >= end) result += text.slice(end, from) + redacted;
+    end = Math.max(end, to);
   }
-  return result + text.slice(kept);
+  return result + text.slice(end);
 }
 
 /** A secret as it may appear: whole and, where it has several lines, each line that is too long to be an ordinary word. */

@@ -2,16 +2,16 @@ import { StorageError } from '../errors.ts';
 
 /**
  * An error of the file system as a sentence for people: which file, what the system said, what to do. Errors that did
- * not come from the system are defects and pass as they are.
+ * not come from the system are returned as they are.
  */
-export function storageError(undone: 'read' | 'written' | 'locked', path: string, error: unknown): unknown {
+export function storageError(operation: 'read' | 'written' | 'locked', path: string, error: unknown): unknown {
   const code = codeOf(error);
   if (error instanceof StorageError || code === null) return error;
-  const [said, mend] = complaints.get(code) ?? [(error as Error).message, 'mend that and run rhythm again'];
-  return new StorageError(`${path} can't be ${undone}: ${said} (${code}); ${mend}.`, { cause: error });
+  const [reason, fix] = complaints.get(code) ?? [(error as Error).message, 'mend that and run rhythm again'];
+  return new StorageError(`${path} can't be ${operation}: ${reason} (${code}); ${fix}.`, { cause: error });
 }
 
-const complaints: ReadonlyMap<string, readonly [said: string, mend: string]> = new Map([
+const complaints: ReadonlyMap<string, readonly [reason: string, fix: string]> = new Map([
   ['ENOSPC', ['the disk is full', 'free some space there']],
   ['EDQUOT', ['the disk quota is used up', "free some of this user's space"]],
   ['EACCES', ['permission is denied', 'give this user access to the file and its folder']],

@@ -32,11 +32,11 @@ export function readBytes(path: string): Buffer | null {
 }
 
 /**
- * Puts content in the place of a file, wholly or not at all, and returns when a loss of power can't undo it: temporary
+ * Replaces the content of a file, wholly or not at all, and returns when a loss of power can't undo it: temporary
  * file in the same folder, checked write, fsync, rename, fsync of the folder. Creates missing folders. StorageError
  * where that fails: the old file is then as it was.
  *
- * @param beforeReplacing runs when the new content is safe on the disk and the old file is still in its place
+ * @param beforeReplacing runs when the new content is safe on the disk and the old file is still there
  */
 export function writeDurably(
   path: string,
@@ -126,7 +126,7 @@ export function sweepTemporaries(path: string, ...endings: readonly string[]): v
       if (name.startsWith('.') && prefixes.some(isOne)) removeIfThere(join(folder, name));
     }
   } catch {
-    // A folder that can't be listed is told of by the write that follows.
+    // Where the folder can't be listed, the write that follows says so.
   }
 }
 
@@ -183,13 +183,13 @@ function giveToOwnerOf(folder: string, descriptor: number): void {
   }
 }
 
-/** A full disk shows first as a write that is cut short, without an error; the attempt at the rest tells the cause. */
+/** A full disk shows first as a write that is cut short, without an error; the attempt to write the remainder reports the cause. */
 export function writeWhole(descriptor: number, bytes: Buffer): void {
-  let written = 0;
-  while (written < bytes.length) {
-    const count = writeSync(descriptor, bytes, written);
+  let offset = 0;
+  while (offset < bytes.length) {
+    const count = writeSync(descriptor, bytes, offset);
     if (count === 0) throw Object.assign(new Error('the write was cut short'), { code: 'ENOSPC' });
-    written += count;
+    offset += count;
   }
 }
 

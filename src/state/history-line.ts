@@ -1,7 +1,7 @@
 import type { GroupState, Lease, RunRecord } from './schema.ts';
 
 interface Line {
-  /** When it was written, ISO 8601; where it is told again after a loss of power, the instant of what it tells. */
+  /** When it was written, ISO 8601. */
   readonly at: string;
   /** The tick that wrote it. */
   readonly tick?: string | null;
@@ -76,7 +76,7 @@ export interface TickLine extends Line {
   readonly ran: number;
   readonly failed: number;
   readonly skipped: number;
-  /** The monotonic clock at its end, ms: on Linux it stands still in sleep, and it begins anew with each boot. */
+  /** The monotonic clock at its end, ms: on Linux it stands still in sleep, and it starts again at each boot. */
   readonly awakeMs?: number;
 }
 
@@ -105,9 +105,9 @@ export type HistoryLine =
 export const atFirst = '{"at":"';
 
 export function textOf(line: HistoryLine): string {
-  const { at, type, ...rest } = line;
+  const { at, type, ...fields } = line;
   const entry = line.entry ? { entry: { ...line.entry, lastRun: undefined } } : {};
-  return `${JSON.stringify({ at, type, ...rest, ...entry })}\n`;
+  return `${JSON.stringify({ at, type, ...fields, ...entry })}\n`;
 }
 
 /** Null where it is no line of a history, or lacks what its type needs. */
@@ -119,10 +119,11 @@ export function parseLine(text: string): HistoryLine | null {
     return null;
   }
   if (!isObject(line) || typeof line.at !== 'string' || Number.isNaN(Date.parse(line.at))) return null;
-  return isSound(line) ? (line as unknown as HistoryLine) : null;
+  return hasFields(line) ? (line as unknown as HistoryLine) : null;
 }
 
-function isSound(line: Readonly<Record<string, unknown>>): boolean {
+/** Whether a line has what its type needs. */
+function hasFields(line: Readonly<Record<string, unknown>>): boolean {
   if (typeof line.type !== 'string') return false;
   if ('entry' in line && (typeof line.group !== 'string' || !(line.entry === null || isObject(line.entry))))
     return false;

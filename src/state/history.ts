@@ -43,10 +43,10 @@ export function appendHistory(outputs: string, lines: readonly HistoryLine[], { 
 
 /**
  * The lines of the history, oldest first, read as they are asked for. Takes no lock and writes nothing. Lines that a
- * crash tore or that somebody else wrote are passed over. StorageError where the file can't be read.
+ * crash tore or that another program wrote are passed over. StorageError where the file can't be read.
  *
  * @param since ms; lines from before it are passed over at little cost
- * @param onSkipped is told of each line that can't be understood
+ * @param onSkipped is called for each line that can't be parsed
  */
 export function* readHistory(
   outputs: string,
@@ -67,9 +67,9 @@ export interface ReadingOptions {
   readonly group?: string | undefined;
   /** Only lines that have this in their JSON, at a tenth of the cost; a group goes before. */
   readonly containing?: string | undefined;
-  /** Whether a line is worth being understood, by its JSON. */
+  /** Whether a line is needed, by its JSON: what is not is not parsed. */
   readonly isWanted?: ((json: string) => boolean) | undefined;
-  /** Is told of each line that can't be understood. */
+  /** Is called for each line that can't be parsed. */
   readonly onSkipped?: (() => void) | undefined;
 }
 
@@ -87,7 +87,7 @@ export function* readNewest(
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
   const from = until === undefined ? undefined : seekInstant(path, until + disorder).after;
-  const texts = readBackward(path, { from, maxBytes, containing: markOf(options) });
+  const texts = readBackward(path, { from, maxBytes, containing: needleOf(options) });
   for (const line of understand(texts, options)) {
     if (until === undefined || Date.parse(line.at) <= until) yield line;
   }
@@ -101,7 +101,7 @@ export function* readOnward(
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
   const from = seekInstant(path, since - disorder).before;
-  for (const line of understand(readForward(path, { from, containing: markOf(options) }), options)) {
+  for (const line of understand(readForward(path, { from, containing: needleOf(options) }), options)) {
     if (Date.parse(line.at) >= since) yield line;
   }
 }
@@ -115,8 +115,8 @@ function* understand(texts: Iterable<string>, { group, isWanted, onSkipped }: Re
   }
 }
 
-/** What stands in every line of a group as `textOf` writes them: no group is a line's first field. */
-function markOf({ group, containing }: ReadingOptions): string | undefined {
+/** A text that every line of a group contains, as `textOf` writes them: no group is a line's first field. */
+function needleOf({ group, containing }: ReadingOptions): string | undefined {
   return group === undefined ? containing : `,"group":${JSON.stringify(group)}`;
 }
 
@@ -147,10 +147,9 @@ export function pruneHistory(
     // Another process may have been quicker.
     if (!isWanted()) return false;
     sweepTemporaries(path);
-    const head = textOf({ at: isoOf(now), type: 'pruned', olderThan: isoOf(now - keep) });
-    const kept: string[] = [head];
-    for (const { text, stays } of sift(path, keep, now)) if (stays) kept.push(`${text}\n`);
-    writeDurably(path, kept.join(''));
+    const remaining = [textOf({ at: isoOf(now), type: 'pruned', olderThan: isoOf(now - keep) })];
+    for (const { text, stays } of sift(path, keep, now)) if (stays) remaining.push(`${text}\n`);
+    writeDurably(path, remaining.join(''));
     return true;
   });
 }
@@ -162,7 +161,7 @@ export function countPrunable(outputs: string, keep: number, now: number): numbe
   return count;
 }
 
-/** Each line of the file with whether it is to be kept. */
+/** Each line of the file, and whether it stays. */
 function* sift(
   path: string,
   keep: number,

@@ -92,7 +92,7 @@ function standIn(): Method {
   );
 }
 
-/** UV_FS_O_EXLOCK of libuv: on Windows nobody else can open the file. */
+/** UV_FS_O_EXLOCK of libuv: on Windows no other process can open the file. */
 const noSharing = 0x10000000;
 /** O_EXLOCK of the BSDs and macOS, see open(2) there: an flock is taken along with the opening. */
 const lockOnOpening = 0x20;
@@ -121,7 +121,7 @@ function socketMethod(): Method {
   const { createServer } = requireLater('node:net') as typeof import('node:net');
   const listen = (name: string): Server | null => {
     const server = createServer();
-    // The binding happens at once, and `listening` tells how it went; the event comes later and says nothing new.
+    // The binding happens at once, and `listening` says whether it worked; the event comes later and adds nothing.
     server.on('error', () => undefined);
     server.listen(`\0${name}`);
     return server.listening ? server.unref() : null;

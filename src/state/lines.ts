@@ -29,7 +29,7 @@ export function* readForward(path: string, options: LinesOptions = {}): Generato
     const needle = options.containing === undefined ? null : Buffer.from(options.containing);
     let begun: Buffer = Buffer.alloc(0);
     let isWithin = (options.from ?? 0) > 0;
-    // The byte before tells whether a line begins there.
+    // The byte before it shows whether a line begins there.
     for (let position = isWithin ? (options.from ?? 0) - 1 : 0; ; ) {
       const block = readBlock(path, file, position, blockSize);
       position += block.length;
@@ -127,10 +127,10 @@ function lastOf(bytes: Buffer, needle: Buffer, end: number): number {
 }
 
 /**
- * A place in a file of lines that are nearly sorted: what comes before it is not wanted, what comes after it is, and in
- * between lies less than a block. Found by halves, so that a large file costs no more than a small one.
+ * Two offsets in a file of lines that are nearly sorted: what comes before the first is not wanted, what comes after the
+ * second is, and in between lies less than a block. Found by halves, so that a large file costs no more than a small one.
  *
- * @param isWanted whether a line, and so whatever comes after it, is wanted; null where that line does not tell
+ * @param isWanted whether a line, and so whatever comes after it, is wanted; null where that line does not show it
  */
 export function seekLine(
   path: string,
@@ -144,7 +144,7 @@ export function seekLine(
     while (after - before > blockSize) {
       const middle = before + Math.floor((after - before) / 2);
       const verdict = judgeFirst(readBlock(path, file, middle, probeSize), isWanted);
-      // Nothing can be told of this half: it is kept whole.
+      // Nothing is known of this half: it is not divided further.
       if (verdict === null) break;
       if (verdict) after = middle;
       else before = middle;
@@ -173,7 +173,7 @@ function textBetween(bytes: Buffer, start: number, end: number): string {
   return end - start > longestLine ? '' : bytes.toString('utf8', start, end);
 }
 
-/** In the place of what is too long for a line of ours stands a byte that JSON can't have. */
+/** Replaces what is too long for a line of ours by a byte that JSON can't have. */
 function cut(bytes: Buffer): Buffer {
   return bytes.length > longestLine ? Buffer.alloc(1) : bytes;
 }

@@ -46,7 +46,7 @@ export function tryLock(path: string, about: Readonly<Record<string, unknown>> =
   for (;;) {
     const hold = holdWith(path);
     if (hold === null) return null;
-    // Should somebody have removed the file between its opening and its locking, another one is the lock now.
+    // Where the file was removed between its opening and its locking, another one is the lock now.
     const open = fstatSync(hold.descriptor, { bigint: true });
     if (!isNamed(path, open)) {
       hold.free();
@@ -125,16 +125,16 @@ function readHolder(path: string): Holder | null {
 
 /**
  * Whether someone holds a lock, without touching it: an attempt to take it, however brief, could make a tick believe
- * that its lane is held. Linux tells it in /proc; elsewhere it is held if the process that its file names lives.
+ * that its lane is held. Linux shows it in /proc; elsewhere it is held if the process that its file names lives.
  */
 export function isHeld(path: string, isAlive: (holder: Holder) => boolean): boolean {
-  const told = process.platform === 'linux' ? heldByProc(path) : null;
-  if (told !== null) return told;
+  const listed = process.platform === 'linux' ? heldByProc(path) : null;
+  if (listed !== null) return listed;
   try {
     const holder = readHolder(path);
     return holder !== null && isAlive(holder);
   } catch (error) {
-    // Windows: a holder without fs-native-extensions lets nobody open the file.
+    // Windows: a holder without fs-native-extensions lets no other process open the file.
     return codeOf(error) === 'EBUSY';
   }
 }
@@ -163,7 +163,7 @@ function noteHolder(descriptor: number, holder: Holder | null): void {
     if (holder === null) ftruncateSync(descriptor, 0);
     else writeSync(descriptor, `${JSON.stringify(holder)}\n`, 0);
   } catch {
-    // An empty line of a holder then names nobody.
+    // An empty line of a holder then names no process.
   }
 }
 
@@ -174,7 +174,7 @@ function isHolder(note: unknown): note is Holder {
 
 /**
  * Both kinds of lock that Linux may use, as proc(5) shows them; null where it does not. The device is that of the mount,
- * not of stat(2): btrfs and overlayfs tell files apart by device numbers that /proc/locks does not use.
+ * not of stat(2): btrfs and overlayfs distinguish files by device numbers that /proc/locks does not use.
  */
 function heldByProc(path: string): boolean | null {
   let descriptor: number;

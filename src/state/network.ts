@@ -18,7 +18,7 @@ const networks = new Map([
 
 /**
  * The network file system that a folder lies on, where the system says so: on Linux by the type of the file system, on
- * Windows by a path of the form `\\server\share`. Null for a local one, one that can't be told, and one that FUSE serves,
+ * Windows by a path of the form `\\server\share`. Null for a local one, an unknown one, and one that FUSE serves,
  * which may be either.
  */
 export function findNetwork(folder: string): string | null {

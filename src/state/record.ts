@@ -5,7 +5,7 @@ import { type GroupState, isoOf, type Outcome, type RunRecord, type ScriptRecord
 const interruptionsAllowed = 3;
 
 /**
- * A run starts: its beat is consumed. A run for a beat that was not consumed before begins anew; a retry or a resumed run
+ * A run starts: its beat is consumed. A run for a beat that was not consumed before starts from zero; a retry or a resumed run
  * keeps what is known of the earlier tries.
  *
  * @param beat ms; null for a run by hand for which no beat is due

@@ -6,7 +6,7 @@ import { type GroupState, groupSchema, type Lease, leaseSchema, type State, stat
  * `run-end`, and a `run-start` without its end is a lease. What the history does not speak of stays as it was.
  *
  * The order of the lines rules, not their instants, for clocks go back. One thing only can make the base the newer of the
- * two: a process that died between its write of the state and its line. Such a run is kept.
+ * two: a process that died between its write of the state and its line. Such a run stays.
  *
  * @param base the last good copy of the state, or an empty one
  * @param lines the whole history, oldest first
@@ -15,19 +15,19 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
   const groups = new Map(Object.entries(base.groups ?? {}));
   const leases = new Map(Object.entries(base.leases ?? {}));
   let lastTick = base.lastTick;
-  const told = new Set<string>();
+  const recorded = new Set<string>();
   const newestAt = new Map<string, number>();
 
   for (const line of lines) {
     if (line.type === 'tick') {
-      told.add(tickMark(line.tick));
+      recorded.add(tickMark(line.tick));
       lastTick = tickOf(line, base);
     }
     if (typeof line.group === 'string' && follow(groups, line.group, line)) {
       newestAt.set(line.group, Date.parse(line.at));
     }
     const mark = markOf(line);
-    if (mark !== null) told.add(mark);
+    if (mark !== null) recorded.add(mark);
     if (line.type === 'run-start') {
       const known = base.leases && Object.hasOwn(base.leases, line.lane) ? base.leases[line.lane] : undefined;
       // The base may know how far that very run has come.
@@ -44,15 +44,16 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
     const [mark, at] = lease
       ? [startMark(lease), lease.since]
       : [endMark(entry.lastRun ?? {}), entry.lastRun?.finishedAt];
-    const isTold = at == null || told.has(mark) || (newestAt.get(group) ?? Number.NEGATIVE_INFINITY) > Date.parse(at);
-    if (isTold) continue;
+    const isRecorded =
+      at == null || recorded.has(mark) || (newestAt.get(group) ?? Number.NEGATIVE_INFINITY) > Date.parse(at);
+    if (isRecorded) continue;
     groups.set(group, entry);
     if (lane !== undefined && lease) leases.set(lane, lease);
     else dropLeaseOf(leases, entry.lastRun?.id);
   }
 
   const isLater = Date.parse(base.lastTick?.startedAt ?? '') > Date.parse(lastTick?.startedAt ?? '');
-  if (isLater && !told.has(tickMark(base.lastTick?.id))) lastTick = base.lastTick;
+  if (isLater && !recorded.has(tickMark(base.lastTick?.id))) lastTick = base.lastTick;
 
   return {
     ...base,
@@ -63,7 +64,7 @@ export function bringForward(base: State, lines: Iterable<HistoryLine>): State {
   };
 }
 
-/** What tells one start or end of a run from all others; null for other lines. */
+/** Identifies one start or end of a run; null for other lines. */
 function markOf(line: HistoryLine): string | null {
   return line.type === 'run-start' ? startMark(line.lease) : line.type === 'run-end' ? endMark(line.run) : null;
 }

@@ -72,7 +72,7 @@ export function listGround(file: string, inputs: readonly string[]): string[] {
 /**
  * Notes that nothing can be due before `until` (ms), for the guard. To be called under the lock of the state that this
  * was reckoned from. Writes nothing, which lets the next firing start Node, where that is near, where the clock was set
- * meanwhile, or where an input has changed since it was read or so shortly before that the two can't be told apart.
+ * since, or where an input has changed since it was read or so shortly before that the two can't be distinguished.
  */
 export function writeStamp(outputs: string, until: number, { inputs, readAt, clock }: Ground): void {
   // One that an earlier tick left must not be read together with this stamp.
@@ -93,7 +93,7 @@ export function writeStamp(outputs: string, until: number, { inputs, readAt, clo
     // The shell made it with the umask of the trigger, and files here are no business of others.
     if (((statSync(pulse, { throwIfNoEntry: false })?.mode ?? 0) & 0o027) !== 0) chmodSync(pulse, 0o640);
   } catch {
-    // It is only a saving.
+    // Best effort: without it the next firing starts Node.
   }
 }
 
