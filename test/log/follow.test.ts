@@ -39,7 +39,7 @@ function openHere(): { look: (gap?: () => void) => string[]; before: string[] } 
 }
 
 describe('the log, read backwards', () => {
-  it('goes on in the files that it was rotated into', () => {
+  it('continues in the files that it was rotated into', () => {
     const log = openRotatingFile({ file, maxSize: 20, maxFiles: 4 });
     const lines = Array.from({ length: 12 }, (_, index) => `line ${String(index).padStart(2, '0')}`);
     for (const line of lines) log.append(`${line}\n`);
@@ -48,7 +48,7 @@ describe('the log, read backwards', () => {
     expect([...readLogBackward(file)]).toEqual(lines.slice(-8).reverse());
   });
 
-  it('neither loses nor doubles lines where it is rotated meanwhile', () => {
+  it('neither loses nor repeats lines if it is rotated while it is read', () => {
     for (const [name, text] of [
       ['', 'd\n'],
       ['.1', 'c\n'],
@@ -64,13 +64,13 @@ describe('the log, read backwards', () => {
     expect([...reading]).toEqual(['c', 'b', 'a']);
   });
 
-  it('is empty where there is none', () => {
+  it('is empty if the file is missing', () => {
     expect([...readLogBackward(join(folder, 'missing', 'log'))]).toEqual([]);
   });
 });
 
 describe('a follower', () => {
-  it('tells what is there, then what comes, a line when it is whole', () => {
+  it('reports existing lines, then new ones once they are complete', () => {
     writeFileSync(file, 'one\ntwo\nthr');
     const { look, before } = openHere();
     expect(before).toEqual(['one', 'two']);
@@ -81,7 +81,7 @@ describe('a follower', () => {
     expect([look(), look()]).toEqual([['five'], []]);
   });
 
-  it('keeps characters whole that are written in two parts', () => {
+  it('decodes characters that are written in two parts', () => {
     writeFileSync(file, '');
     const { look } = openHere();
     const bytes = Buffer.from('ä€𝄞\n');
@@ -103,7 +103,7 @@ describe('a follower', () => {
     expect(look()).toEqual(['first']);
   });
 
-  it('goes through several rotations between two looks, in order, and takes what a late writer adds', () => {
+  it('reads through several rotations between two looks in order, with lines that a late writer adds', () => {
     const log = openRotatingFile({ file, maxSize: 20, maxFiles: 50 });
     log.append('before\n');
     const { look } = openHere();
@@ -117,7 +117,7 @@ describe('a follower', () => {
     log.close();
   });
 
-  it('is not confused by a rotation that was cut short, which leaves a gap', () => {
+  it('handles the gap that an interrupted rotation leaves', () => {
     writeFileSync(file, 'b\n');
     writeFileSync(`${file}.1`, 'a\n');
     const { look, before } = openHere();
@@ -132,7 +132,7 @@ describe('a follower', () => {
     expect(look()).toEqual(['e']);
   });
 
-  it('reads the rest of a file that was removed, and says where files may have come and gone unseen', () => {
+  it('reads a removed file to its end, and reports where files may have come and gone unseen', () => {
     const log = openRotatingFile({ file, maxSize: 10, maxFiles: 2 });
     log.append('1111\n');
     const { look } = openHere();
@@ -143,7 +143,7 @@ describe('a follower', () => {
     log.close();
   });
 
-  it('does not tell old files anew where the newest was removed by hand', () => {
+  it('does not repeat old files if the newest was removed by hand', () => {
     writeFileSync(`${file}.1`, 'a\n');
     writeFileSync(file, 'b\n');
     const { look } = openHere();
@@ -153,7 +153,7 @@ describe('a follower', () => {
     expect(look()).toEqual(['c']);
   });
 
-  it('begins anew with a file that was made empty', () => {
+  it('starts again at the beginning of a file that was truncated', () => {
     writeFileSync(file, 'aaaaaa\n');
     const { look } = openHere();
     truncateSync(file, 0);
@@ -162,8 +162,8 @@ describe('a follower', () => {
   });
 });
 
-describe('following', () => {
-  it('loses no line, doubles none and keeps their order while writers rotate at full speed', async () => {
+describe('following a log', () => {
+  it('neither loses, repeats nor reorders lines while writers rotate at full speed', async () => {
     const count = 4_000;
     const stop = new AbortController();
     const got: string[] = [];

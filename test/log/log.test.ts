@@ -26,7 +26,7 @@ function lines(): string[] {
   });
 }
 
-describe('text', () => {
+describe('a text line of the log', () => {
   test('has a time, a level, a source and one line of text', () => {
     const log = openLog(options);
     log.info({ group: 'health_check', script: 'check_health.ts' }, 'started');
@@ -42,7 +42,7 @@ describe('text', () => {
     ]);
   });
 
-  test('takes text as it is, patterns and all', () => {
+  test('takes format patterns in a text literally', () => {
     const log = openLog(options);
     log.info({ group: 'g' }, '100 %s %d %j ${x} {{y}}', { message: 'no', stack: 'no' });
     log.close();
@@ -50,12 +50,12 @@ describe('text', () => {
   });
 });
 
-describe('json', () => {
+describe('a JSON line of the log', () => {
   beforeEach(() => {
     options = { ...options, format: 'json' };
   });
 
-  test('has the same names in the same order, then the fields', () => {
+  test("has the same names in the same order, then the event's fields", () => {
     const log = openLog(options);
     log.info({ group: 'g', script: 's\x1b[31m' }, 'started', { pid: 5, beat: null, parts: ['a\nb'] });
     log.error({}, 'say "no"');
@@ -66,7 +66,7 @@ describe('json', () => {
     ]);
   });
 
-  test('lets no field take the place of its own names, and takes odd ones', () => {
+  test('lets no field replace its own names, and takes unusual ones', () => {
     const log = openLog(options);
     log.info({}, 'text', {
       time: 'x',
@@ -100,7 +100,7 @@ test.each(['text', 'json'] as const)('whatever is logged as %s is one safe line'
   if (format === 'json') for (const line of lines()) JSON.parse(line);
 });
 
-test('no secret gets in, not even coloured, cut in two by an escape or in a field', () => {
+test('the log contains no secret, not even coloured, cut in two by an escape or in a field', () => {
   for (const format of ['text', 'json'] as const) {
     const log = openLog({ ...options, format, secrets: ['hunter2', 'line one 1\nline two 2', ''] });
     log.info({ group: 'g' }, 'hunter2 \x1b[1mhunter2\x1b[0m hun\x1b[1mter2 hun\x1b]0;x\x07ter2', { a: ['hunter2'] });
@@ -113,7 +113,7 @@ test('no secret gets in, not even coloured, cut in two by an escape or in a fiel
   expect(lines()[0]).toBe('TIME INFO  [g] [redacted] [redacted] [redacted] [redacted]');
 });
 
-test('a line that can not be written is an error of its call, and later lines are written again', () => {
+test('a line that can not be written throws from its call, and later lines are written', () => {
   const log = openLog(options);
   log.info({}, 'first');
   rmSync(options.file);
@@ -127,7 +127,7 @@ test('a line that can not be written is an error of its call, and later lines ar
   expect(lines()).toEqual(['TIME INFO  [rhythm] second', 'TIME INFO  [rhythm] third']);
 });
 
-test('what can not be rendered is an error of its call, and later lines are written', () => {
+test('an event that can not be serialized throws from its call, and later lines are written', () => {
   const log = openLog({ ...options, format: 'json' });
   const circle: Record<string, unknown> = {};
   circle.self = circle;
@@ -137,13 +137,13 @@ test('what can not be rendered is an error of its call, and later lines are writ
   expect(lines()).toHaveLength(100);
 });
 
-test('a log that is closed says so', () => {
+test('a closed log refuses lines', () => {
   const log = openLog(options);
   log.close();
   expect(() => log.info({}, 'late')).toThrow(/is closed/);
 });
 
-test('opening one that can not be written is a StorageError', () => {
+test('opening a log that can not be written is a StorageError', () => {
   mkdirSync(options.file, { recursive: true });
   expect(() => openLog(options)).toThrow(StorageError);
 });

@@ -51,8 +51,8 @@ function startWriter(name: string, lines: number, maxSize: number, end: 'quiet' 
   });
 }
 
-describe('one writer', () => {
-  test('keeps as many files as it may, the newest', () => {
+describe('a writer of a rotated log', () => {
+  test('preserves the newest files, as many as configured', () => {
     const log = openRotatingFile({ file, maxSize: 10, maxFiles: 3 });
     for (const line of ['1111\n', '2222\n', '3333\n', '4444\n', '5555\n', '6666\n', '7777\n']) log.append(line);
     log.close();
@@ -85,7 +85,7 @@ describe('one writer', () => {
     });
   });
 
-  test('drops what an earlier, larger limit left, and nothing else', () => {
+  test('removes files beyond a limit that was lowered, and nothing else', () => {
     const log = openRotatingFile({ file, maxSize: 2, maxFiles: 3 });
     for (const name of ['1', '2', '3', '17', 'old', '01']) writeFileSync(`${file}.${name}`, `${name}\n`);
     log.append('a\n');
@@ -100,7 +100,7 @@ describe('one writer', () => {
     expect(existsSync(`${file}.old`)).toBe(true);
   });
 
-  test('fills the gap that a rotation cut short has left', () => {
+  test('fills the gap that an interrupted rotation has left', () => {
     const log = openRotatingFile({ file, maxSize: 2, maxFiles: 5 });
     for (const name of ['1', '3']) writeFileSync(`${file}.${name}`, `${name}\n`);
     log.append('a\n');
@@ -114,7 +114,7 @@ describe('one writer', () => {
     });
   });
 
-  test('goes on without rotating where a file can not be renamed', () => {
+  test('continues without rotating if a file can not be renamed', () => {
     const log = openRotatingFile({ file, maxSize: 2, maxFiles: 2 });
     mkdirSync(join(`${file}.1`, 'not-empty'), { recursive: true });
     for (const line of ['1\n', '2\n', '3\n']) log.append(line);
@@ -125,7 +125,7 @@ describe('one writer', () => {
     expect(contents()).toEqual({ 'master.log': '4\n', 'master.log.1': '1\n2\n3\n' });
   });
 
-  test('goes on without rotating while another process is long about it', () => {
+  test('continues without rotating while another process holds the rotation lock', () => {
     const log = openRotatingFile({ file, maxSize: 2, maxFiles: 2 });
     const lock = tryLock(lockPath(join(folder, 'outputs'), 'master.log'));
     for (const line of ['1\n', '2\n']) log.append(line);
@@ -148,7 +148,7 @@ describe('one writer', () => {
     expect(contents()).toEqual({ 'master.log': '3\n' });
   });
 
-  test('starts on a fresh line after one that a crash has torn', () => {
+  test('starts a new line after one that a crash has torn', () => {
     mkdirSync(join(folder, 'outputs'));
     writeFileSync(file, 'whole\ntor');
     const log = openRotatingFile({ file, maxSize: 1000, maxFiles: 5 });
@@ -176,20 +176,20 @@ describe('one writer', () => {
   });
 });
 
-describe('what can not be written', () => {
-  test('a folder in its place', () => {
+describe('a log that can not be written', () => {
+  test('reports a folder at its path', () => {
     mkdirSync(file, { recursive: true });
     expect(() => openRotatingFile({ file, maxSize: 1000, maxFiles: 5 })).toThrow(
       new StorageError(`${file} can't be written: a folder is in its place (EISDIR); move that folder away.`),
     );
   });
 
-  test('a file where its folder should be', () => {
+  test('reports a file where its folder should be', () => {
     writeFileSync(join(folder, 'outputs'), '');
     expect(() => openRotatingFile({ file, maxSize: 1000, maxFiles: 5 })).toThrow(StorageError);
   });
 
-  test('comes back once the cause is gone', () => {
+  test('is written again once the cause is gone', () => {
     const log = openRotatingFile({ file, maxSize: 1000, maxFiles: 5 });
     rmSync(file);
     mkdirSync(file);
@@ -201,7 +201,7 @@ describe('what can not be written', () => {
     expect(contents()).toEqual({ 'master.log': '3\n' });
   });
 
-  test.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('a full disk', () => {
+  test.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('reports a full disk', () => {
     const disk = join(folder, 'outputs');
     mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'rhythm-test', disk]);
@@ -227,8 +227,8 @@ describe('what can not be written', () => {
   });
 });
 
-describe('several processes', () => {
-  test('eight of them lose no line while each of them rotates', async () => {
+describe('several processes that log', () => {
+  test('lose no line while each of them rotates', async () => {
     const writers = Array.from({ length: 8 }, (_, index) => startWriter(`w${index}`, 20_000, 64 * 1024, 'quiet'));
     const codes = await Promise.all(writers.map(async (child) => (await once(child, 'exit'))[0] as number));
     expect(codes).toEqual(writers.map(() => 0));
@@ -246,7 +246,7 @@ describe('several processes', () => {
     for (const text of Object.values(rotated)) expect(text.length).toBeGreaterThan(63 * 1024);
   }, 90_000);
 
-  test('process.exit right after the last line loses nothing', async () => {
+  test('lose nothing by process.exit right after the last line', async () => {
     const child = startWriter('w', 1000, 10_000, 'exit');
     child.stdout?.resume();
     expect((await once(child, 'exit'))[0]).toBe(0);
@@ -254,7 +254,7 @@ describe('several processes', () => {
     expect(allLines().at(-1)).toMatch(/line 1000 of w$/);
   });
 
-  test('kill -9 loses no line that was logged', async () => {
+  test('lose no logged line by kill -9', async () => {
     const child = startWriter('w', 0, 10_000, 'hang');
     let output = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -81,7 +81,7 @@ describe('neutralise', () => {
     expect(neutralise(from)).toBe(to);
   });
 
-  test('cuts what is too long and tells how long it was', () => {
+  test('cuts a text that is too long and says how long it was', () => {
     const line = neutralise('x'.repeat(12_345));
     expect(line).toBe(`${'x'.repeat(2000 - ' … (12345 characters)'.length)} … (12345 characters)`);
     expect(neutralise('x'.repeat(2000))).toBe('x'.repeat(2000));
@@ -94,7 +94,7 @@ describe('neutralise', () => {
     for (const shift of ['', 'x']) expect(neutralise(shift + '🚀'.repeat(1500))).not.toMatch(forbidden);
   });
 
-  test('any text becomes one safe line, once and for all', () => {
+  test('makes any text one safe line, and is idempotent', () => {
     fc.assert(
       fc.property(text, fc.constantFrom(2000, 60), (any, maxLength) => {
         const line = neutralise(any, maxLength);
@@ -106,7 +106,7 @@ describe('neutralise', () => {
     );
   });
 
-  test('removing escapes leaves none to be completed', () => {
+  test('leaves no escape that removing another one could complete', () => {
     fc.assert(
       fc.property(text, (any) => {
         const plain = withoutEscapes(any);
@@ -158,7 +158,7 @@ describe('redactText', () => {
     expect(redactText(from, values)).toBe(to);
   });
 
-  test('no value is left, and doing it again changes nothing', () => {
+  test('removes every value, and is idempotent', () => {
     const secret = fc.string({ unit: fc.constantFrom('x', 'y', 'z'), minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(

@@ -5,7 +5,7 @@ import { append } from '../../src/state/append.ts';
 import { isLinux } from '../rig.ts';
 import { folder } from './rig.ts';
 
-it('appends whole lines, on a fresh one after a torn one', () => {
+it('append writes whole lines, on a new line after one that a crash has torn', () => {
   const path = join(folder(), 'a', 'file');
   append(path, 'one\n', true);
   append(path, 'two\nthree\n', false);
@@ -14,7 +14,7 @@ it('appends whole lines, on a fresh one after a torn one', () => {
   expect(readFileSync(path, 'utf8')).toBe('one\ntwo\nthree\ntorn\nfour\n');
 });
 
-it.runIf(isLinux)('leaves no file open, whether it appends or fails', () => {
+it.runIf(isLinux)('append closes its file, whether it succeeds or fails', () => {
   const count = () => readdirSync('/proc/self/fd').length;
   const path = join(folder(), 'file');
   const before = count();

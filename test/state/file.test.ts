@@ -26,7 +26,7 @@ function errorOf(act: () => void): StorageError {
 }
 
 describe('writeDurably', () => {
-  it('replaces the content, creates folders, and lets in the group at most', () => {
+  it('replaces the content, creates missing folders and gives the group at most read access', () => {
     const path = join(folder(), 'a', 'b', 'file');
     writeDurably(path, 'one');
     writeDurably(path, Buffer.from('two'));
@@ -37,7 +37,7 @@ describe('writeDurably', () => {
     expect(statSync(join(path, '..')).mode & 0o777 & ~0o750).toBe(0);
   });
 
-  it('shows the hook the old file', () => {
+  it('calls beforeReplacing while the old file is still there', () => {
     const path = join(folder(), 'file');
     writeDurably(path, 'old');
     let seen = '';
@@ -45,7 +45,7 @@ describe('writeDurably', () => {
     expect(seen).toBe('old');
   });
 
-  it('leaves everything as it was where the hook throws', () => {
+  it('changes nothing if beforeReplacing throws', () => {
     const path = join(folder(), 'file');
     writeDurably(path, 'old');
     const refuse = (): void => {
@@ -56,7 +56,7 @@ describe('writeDurably', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it('says what is wrong where a folder is in its place', () => {
+  it('reports a folder at its path as a StorageError', () => {
     const path = join(folder(), 'file');
     mkdirSync(path);
     const error = errorOf(() => writeDurably(path, 'text'));
@@ -66,7 +66,7 @@ describe('writeDurably', () => {
     expect(readdirSync(join(path, '..'))).toEqual(['file']);
   });
 
-  it('says what is wrong where a file stands for the folder', () => {
+  it('reports a file where its folder should be as a StorageError', () => {
     const path = join(folder(), 'file');
     writeFileSync(path, '');
     expect(errorOf(() => writeDurably(join(path, 'x'), 'text')).message).toMatch(
@@ -75,7 +75,7 @@ describe('writeDurably', () => {
     if (process.platform !== 'win32') expect(errorOf(() => readBytes(join(path, 'x'))).message).toMatch(/ENOTDIR/);
   });
 
-  it.skipIf(process.platform === 'win32')('says what is wrong in a read-only folder', () => {
+  it.skipIf(process.platform === 'win32')('reports a read-only folder as a StorageError', () => {
     const path = join(isLinuxRoot ? disk('1m') : folder(), 'file');
     writeDurably(path, 'old');
     if (isLinuxRoot) makeReadOnly(join(path, '..'));
@@ -86,7 +86,7 @@ describe('writeDurably', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
   });
 
-  it.skipIf(!isLinuxRoot)('gives what root creates to the owner of the folder', () => {
+  it.skipIf(!isLinuxRoot)('gives files and folders that root creates to the owner of the folder around them', () => {
     const path = join(folder(), 'a', 'file');
     chownSync(join(path, '..', '..'), 1234, 1235);
     writeDurably(path, 'text');
@@ -98,7 +98,7 @@ describe('writeDurably', () => {
 });
 
 describe('keepCopy', () => {
-  it('keeps what the file has now, also where copy and file are one already', () => {
+  it('preserves the present content of a file, also if the copy is already the same file', () => {
     const path = join(folder(), 'file');
     const copy = `${path}.bak`;
     writeDurably(path, 'one');
@@ -111,7 +111,7 @@ describe('keepCopy', () => {
     expect(readdirSync(join(path, '..')).sort()).toEqual(['file', 'file.bak']);
   });
 
-  it.skipIf(!isLinuxRoot)('writes the copy where there can be no hard link', () => {
+  it.skipIf(!isLinuxRoot)('writes the copy where the file system has no hard links', () => {
     const [path, copy] = [join(folder(), 'file'), join(disk('1m'), 'copy')];
     writeDurably(path, 'one');
     keepCopy(path, copy);
@@ -120,7 +120,7 @@ describe('keepCopy', () => {
   });
 });
 
-it('sets a file aside under a name that is free', () => {
+it('setAside gives a file a second name and never replaces another file', () => {
   const path = join(folder(), 'file');
   writeDurably(path, 'one');
   setAside(path, `${path}.aside`);
@@ -129,7 +129,7 @@ it('sets a file aside under a name that is free', () => {
   expect(() => setAside(path, `${path}.aside`)).toThrow('EEXIST');
 });
 
-it('sweeps the temporary files of one file only', () => {
+it('sweepTemporaries removes the temporary files of one file only', () => {
   const path = join(folder(), 'file');
   const others = ['.file.tmp', '.file.12-ab.tmp.txt', '.other.12-ab.tmp', 'file'];
   for (const name of ['.file.12-abc9.tmp', '.file.999-0.tmp', ...others]) writeFileSync(join(path, '..', name), '');
@@ -137,41 +137,44 @@ it('sweeps the temporary files of one file only', () => {
   expect(readdirSync(join(path, '..')).sort()).toEqual(others.sort());
 });
 
-it.skipIf(!isLinuxRoot)('leaves a file as it was on a disk that is full, however much is left', () => {
-  const outputs = disk('256k');
-  const [written, appended, filler] = ['written', 'appended', 'filler'].map((name) => join(outputs, name)) as [
-    string,
-    string,
-    string,
-  ];
-  writeFileSync(filler, '');
-  const [old, next] = ['o'.repeat(20_000), 'n'.repeat(30_000)];
-  const line = `${'l'.repeat(20_000)}\n`;
-  const ends = { full: 0, done: 0 };
-  for (let left = 0; left < 14; left++) {
+it.skipIf(!isLinuxRoot)(
+  'a full disk leaves written and appended files as they were, however much space is left',
+  () => {
+    const outputs = disk('256k');
+    const [written, appended, filler] = ['written', 'appended', 'filler'].map((name) => join(outputs, name)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(filler, '');
-    writeDurably(written, old);
-    writeFileSync(appended, 'first\n');
-    const { bavail, bsize } = statfsSync(outputs);
-    writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
-    for (const [path, before, after, act] of [
-      [appended, 'first\n', `first\n${line}`, () => append(appended, line, true)],
-      [written, old, next, () => writeDurably(written, next)],
-    ] as const) {
-      let error: unknown = null;
-      try {
-        act();
-      } catch (caught) {
-        error = caught;
+    const [old, next] = ['o'.repeat(20_000), 'n'.repeat(30_000)];
+    const line = `${'l'.repeat(20_000)}\n`;
+    const ends = { full: 0, done: 0 };
+    for (let left = 0; left < 14; left++) {
+      writeFileSync(filler, '');
+      writeDurably(written, old);
+      writeFileSync(appended, 'first\n');
+      const { bavail, bsize } = statfsSync(outputs);
+      writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
+      for (const [path, before, after, act] of [
+        [appended, 'first\n', `first\n${line}`, () => append(appended, line, true)],
+        [written, old, next, () => writeDurably(written, next)],
+      ] as const) {
+        let error: unknown = null;
+        try {
+          act();
+        } catch (caught) {
+          error = caught;
+        }
+        if (error === null) ends.done++;
+        else ends.full++;
+        if (error !== null)
+          expect((error as Error).message).toMatch(/^\S+ can't be written: the disk is full \(ENOSPC\)/);
+        expect(readFileSync(path, 'utf8') === (error === null ? after : before)).toBe(true);
       }
-      if (error === null) ends.done++;
-      else ends.full++;
-      if (error !== null)
-        expect((error as Error).message).toMatch(/^\S+ can't be written: the disk is full \(ENOSPC\)/);
-      expect(readFileSync(path, 'utf8') === (error === null ? after : before)).toBe(true);
+      expect(readdirSync(outputs).sort()).toEqual(['appended', 'filler', 'written']);
     }
-    expect(readdirSync(outputs).sort()).toEqual(['appended', 'filler', 'written']);
-  }
-  expect(ends.full).toBeGreaterThan(5);
-  expect(ends.done).toBeGreaterThan(5);
-});
+    expect(ends.full).toBeGreaterThan(5);
+    expect(ends.done).toBeGreaterThan(5);
+  },
+);

@@ -31,7 +31,7 @@ function seen(instant: number, group: string): HistoryLine {
 }
 
 describe('the history', () => {
-  it('reads no more of its end than it is asked for, and leaves out a line that begins before that', () => {
+  it('reads at most maxBytes of its end, and leaves out a line that begins before them', () => {
     const outputs = folder();
     const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'b')];
     appendHistory(outputs, all);
@@ -45,7 +45,7 @@ describe('the history', () => {
     expect([...readNewest(outputs, { maxBytes: 1 << 20, group: 'a' })]).toEqual([all[0]]);
   });
 
-  it('parses no line whose JSON is not wanted, decided when the lines after it have been read', () => {
+  it('asks isWanted about a line only after the newer lines have been consumed', () => {
     const outputs = folder();
     const all = [seen(now, 'a'), tick(now + 1), seen(now + 2, 'b'), tick(now + 3)];
     appendHistory(outputs, all);
@@ -59,7 +59,7 @@ describe('the history', () => {
     expect(read).toEqual([all[3], all[2], all[0]]);
   });
 
-  it('gives back what was written, both ways, but for the last run in an entry', () => {
+  it('returns what was written in both directions, except the last run of an entry', () => {
     const outputs = folder();
     expect([...readHistory(outputs)]).toEqual([]);
     expect([...readNewest(outputs)]).toEqual([]);
@@ -79,7 +79,7 @@ describe('the history', () => {
     if (process.platform !== 'win32') expect(statSync(historyPath(outputs)).mode & 0o027).toBe(0);
   });
 
-  it('passes over what a crash tore and what others wrote, and lets unknown types and fields through', () => {
+  it('skips torn and foreign lines, and returns unknown types and fields', () => {
     const outputs = folder();
     const known = { at: iso(now), type: 'tick', tick: 't' };
     const foreign = [
@@ -109,7 +109,7 @@ describe('the history', () => {
     expect([...readNewest(outputs)]).toEqual(read.toReversed());
   });
 
-  it('starts on a fresh line after a torn one', () => {
+  it('starts a new line after one that a crash has torn', () => {
     const outputs = folder();
     appendHistory(outputs, [tick(now)]);
     writeFileSync(historyPath(outputs), '{"at":"2026', { flag: 'a' });
@@ -117,7 +117,7 @@ describe('the history', () => {
     expect([...readHistory(outputs)]).toEqual([tick(now), tick(now + 1)]);
   });
 
-  it('is read alike in both directions, wherever blocks end', () => {
+  it('reads the same lines in both directions, wherever blocks end', () => {
     const outputs = folder();
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 300_000 }), { maxLength: 8 }), fc.boolean(), (lengths, torn) => {
@@ -133,7 +133,7 @@ describe('the history', () => {
     );
   });
 
-  it('passes over lines that are longer than any of ours, in both directions, wherever blocks end', () => {
+  it('skips lines that are too long, in both directions, wherever blocks end', () => {
     const outputs = folder();
     const [first, last] = [tick(now), tick(now + 1)];
     for (const length of [16_777_217, 17_000_000, 33_600_000]) {
@@ -148,7 +148,7 @@ describe('the history', () => {
     }
   });
 
-  it('reads its newest lines without the rest, and old ones at little cost', () => {
+  it('reads its newest lines without reading the whole file', () => {
     const outputs = folder();
     const filling = 'x'.repeat(300);
     const all = Array.from({ length: 20_000 }, (_, index) => tick(now - (20_000 - index) * 60_000, { filling }));
@@ -161,7 +161,7 @@ describe('the history', () => {
     expect([...readHistory(outputs, { since: now - 60_000 * 10 })]).toEqual(all.slice(-10));
   });
 
-  it('says what is wrong with its file', () => {
+  it('reports a file that can not be read or written as a StorageError', () => {
     const outputs = folder();
     writeFileSync(join(outputs, 'x'), '');
     const inFile = join(outputs, 'x');
@@ -169,7 +169,7 @@ describe('the history', () => {
     expect(() => appendHistory(inFile, [tick(now)])).toThrow(StorageError);
   });
 
-  it('loses no line of many writers while it is pruned', { timeout: 60_000 }, async () => {
+  it('loses no line of several writers while it is pruned', { timeout: 60_000 }, async () => {
     const outputs = folder();
     appendHistory(outputs, [tick(now - 200 * day)]);
     const writers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => start(['append', outputs, name, '300'])));
@@ -193,7 +193,7 @@ describe('the history', () => {
     }
   });
 
-  it.skipIf(!isLinuxRoot)('is as it was where the disk is full', () => {
+  it.skipIf(!isLinuxRoot)('stays as it was if the disk is full', () => {
     const outputs = disk('256k');
     const filler = join(outputs, 'filler');
     let failures = 0;
@@ -219,8 +219,8 @@ describe('the history', () => {
   });
 });
 
-describe('pruning', () => {
-  it('removes old and torn lines, seldom', () => {
+describe('pruning the history', () => {
+  it('removes old and torn lines once enough have gathered', () => {
     const outputs = folder();
     expect(pruneHistory(outputs, 90 * day, now)).toBe(false);
     expect(readdirSync(outputs)).toEqual([]);
@@ -241,7 +241,7 @@ describe('pruning', () => {
     expect(pruneHistory(outputs, 90 * day, now - 20 * day)).toBe(true);
   });
 
-  it('keeps what a group was like and whether it is held, however old', () => {
+  it('preserves the newest entry of each group and whether it is held, however old', () => {
     const outputs = folder();
     const run = { id: 'r', outcome: 'failed' as const };
     const old = now - 400 * day;
@@ -267,7 +267,7 @@ describe('pruning', () => {
     expect([...readHistory(outputs)].slice(1)).toEqual([...needed, tick(now)]);
   });
 
-  it('leaves a history that the same state is rebuilt from', () => {
+  it('leaves a history from which the same state is rebuilt', () => {
     const outputs = folder();
     fc.assert(
       fc.property(story, fc.integer({ min: 0, max: 40 }), (told, cut) => {

@@ -16,8 +16,8 @@ function fileOf(text: string): string {
   return path;
 }
 
-describe('lines', () => {
-  it('are found by a text in them, both ways, wherever blocks end', () => {
+describe('lines of a file', () => {
+  it('are found by a text that they contain, in both directions, wherever blocks end', () => {
     const piece = fc.oneof(
       fc.constantFrom('a', 'x"b"x', '"b"', '', 'ä"b"', '"b', 'b"'),
       fc.constantFrom('y'.repeat(262_143), 'y'.repeat(262_140), `${'y'.repeat(131_072)}"b"`),
@@ -33,7 +33,7 @@ describe('lines', () => {
     );
   });
 
-  it('begin where it is asked for, with whole lines only', () => {
+  it('are whole, and start at the requested offset', () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ maxLength: 8, unit: fc.constantFrom('a', 'b') })),
@@ -59,7 +59,7 @@ describe('lines', () => {
     );
   });
 
-  it('of a file that is not there are none', () => {
+  it('are empty for a missing file', () => {
     const path = join(folder(), 'none');
     expect([[...readForward(path)], [...readBackward(path)], seekLine(path, () => true)]).toEqual([
       [],
@@ -77,7 +77,7 @@ describe('a long history', () => {
   };
   const all = Array.from({ length: 10_000 }, (_, index) => line(first + index * minute));
 
-  it('is read from any instant on, and up to it, as if all of it were read', () => {
+  it('gives the same lines from or up to an instant as if all of it were read', () => {
     const outputs = folder();
     appendHistory(outputs, all);
     for (const at of [-1, 0, 5_001, 9_999, 20_000].map((index) => first + index * minute)) {
@@ -91,7 +91,7 @@ describe('a long history', () => {
     }
   });
 
-  it('tells of damage where it was read, and of none that a place in it makes', () => {
+  it('does not report a line as damaged because reading starts inside it', () => {
     const outputs = folder();
     appendHistory(outputs, all);
     let skipped = 0;

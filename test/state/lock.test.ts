@@ -48,7 +48,7 @@ describe.each(onLinux ? [{ native: true }, { native: false }] : [{ native: true 
     expect(new Set(await Promise.all(all.map((child) => child.end())))).toEqual(new Set([0]));
   });
 
-  it('ends with its holder, however that dies, and not before', async () => {
+  it('is free when its holder has died, however, and not before', async () => {
     const path = lockPath(folder(), 'main');
     const holder = await start(['lock', path, 'tick-7'], options);
     expect(await holder.line()).toMatch(/^held/);
@@ -89,7 +89,7 @@ describe.each(onLinux ? [{ native: true }, { native: false }] : [{ native: true 
     expect(await next.line()).toBe('held');
   });
 
-  it('is waited for', async () => {
+  it('is awaited until it is free, or for the given time', async () => {
     const path = lockPath(folder(), 'main');
     const holder = await start(['lock', path], options);
     await holder.line();
@@ -101,7 +101,7 @@ describe.each(onLinux ? [{ native: true }, { native: false }] : [{ native: true 
   });
 });
 
-it('keeps out a second holder in the same process, until it is released, once', () => {
+it('a lock keeps out a second holder in the same process until it is released', () => {
   const path = lockPath(folder(), 'main');
   const lock = take(path);
   expect(tryLock(path)).toBeNull();
@@ -113,7 +113,7 @@ it('keeps out a second holder in the same process, until it is released, once', 
   next.release();
 });
 
-it('names its holder alone, whatever a holder that died has left', () => {
+it('the lock file describes its present holder only, whatever a dead one has left', () => {
   const path = lockPath(folder(), 'main');
   take(path).release();
   for (const left of [
@@ -128,7 +128,7 @@ it('names its holder alone, whatever a holder that died has left', () => {
   }
 });
 
-it('is waited for as long as it changes hands', { timeout: 30_000 }, async () => {
+it('waitLock waits as long as the lock changes hands', { timeout: 30_000 }, async () => {
   const path = lockPath(folder(), 'main');
   const lock = take(path);
   const patience = 1_500;
@@ -148,7 +148,7 @@ it('is waited for as long as it changes hands', { timeout: 30_000 }, async () =>
   lock.release();
 });
 
-it('gives up waiting when told to', async () => {
+it('awaitLock stops waiting when its signal is aborted', async () => {
   const path = lockPath(folder(), 'main');
   const lock = take(path);
   const stop = new AbortController();
@@ -159,7 +159,7 @@ it('gives up waiting when told to', async () => {
   expect(await awaitLock(path, 60_000, {}, stop.signal)).toBeNull();
 });
 
-it('is a new lock where somebody has deleted the file', () => {
+it('a lock whose file was deleted is a new lock', () => {
   const path = lockPath(folder(), 'main');
   const lost = take(path);
   rmSync(path);
@@ -169,7 +169,7 @@ it('is a new lock where somebody has deleted the file', () => {
   lock.release();
 });
 
-it('is never one on a file that was deleted between its opening and its locking', () => {
+it('tryLock never locks a file that was deleted after it was opened', () => {
   const path = lockPath(folder(), 'main');
   take(path).release();
   expect(lockKind()).toBe('native');
@@ -189,7 +189,7 @@ it('is never one on a file that was deleted between its opening and its locking'
 });
 
 describe('isHeld', () => {
-  it('writes nothing and disturbs nobody', () => {
+  it('writes nothing and disturbs no holder', () => {
     const outputs = folder();
     const path = lockPath(outputs, 'main');
     expect(isHeld(path, nobody)).toBe(false);
@@ -220,7 +220,7 @@ describe('isHeld', () => {
     child.process.stdin.end();
   });
 
-  it.skipIf(!isLinuxRoot)('tells locks of several disks apart', () => {
+  it.skipIf(!isLinuxRoot)('distinguishes locks of several disks', () => {
     const [one, two] = [disk('1m'), disk('1m')].map((path) => join(path, 'x.lock')) as [string, string];
     const lock = take(one);
     take(two).release();
@@ -228,7 +228,7 @@ describe('isHeld', () => {
     lock.release();
   });
 
-  it.skipIf(onLinux)('asks for the holder elsewhere', () => {
+  it.skipIf(onLinux)('relies on the holder line where there is no /proc', () => {
     const path = lockPath(folder(), 'main');
     const lock = take(path);
     expect(isHeld(path, (holder) => holder.pid === process.pid)).toBe(true);
@@ -236,7 +236,7 @@ describe('isHeld', () => {
   });
 });
 
-it('describes nobody where the line is not of a holder', () => {
+it('describeHolder returns null where the line names no holder', () => {
   const path = join(folder(), 'x.lock');
   for (const text of ['', 'x', 'null', '5', '{}', '{"pid":"1","since":"x"}', '{"pid":1']) {
     writeFileSync(path, text);
@@ -244,7 +244,7 @@ it('describes nobody where the line is not of a holder', () => {
   }
 });
 
-it('says where a lock cannot be taken', () => {
+it('a lock that can not be taken is reported with its path', () => {
   const path = lockPath(folder(), 'main');
   mkdirSync(path, { recursive: true });
   expect(() => tryLock(path)).toThrow(
@@ -252,7 +252,7 @@ it('says where a lock cannot be taken', () => {
   );
 });
 
-it.skipIf(!isLinuxRoot)('is taken on a full disk and says so on a read-only one', () => {
+it.skipIf(!isLinuxRoot)('a lock is taken on a full disk and reported on a read-only one', () => {
   const outputs = disk('64k');
   const path = lockPath(outputs, 'main');
   take(path).release();

@@ -10,27 +10,27 @@ function end(entry: GroupState, outcome: Outcome, finishedAt = at): GroupState {
 }
 
 describe('a run', () => {
-  it('consumes its beat when it starts, and forgets what was due again', () => {
+  it('consumes its beat when it starts, and ends an earlier retry', () => {
     const before = ran(at - hour, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
     expect(startRun(before, at, false)).toMatchObject({ lastBeat: iso(at), retry: null, interruptions: 0 });
   });
 
-  it('that is tried again or goes on keeps what is known of the earlier tries', () => {
+  it('that is retried or resumed preserves the count of earlier tries', () => {
     const before = ran(at, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
     expect(startRun(before, at, true)).toEqual(before);
   });
 
-  it('by hand consumes nothing where nothing is due', () => {
+  it('by hand consumes nothing if nothing is due', () => {
     expect(startRun(ran(at), null, false)).toEqual(ran(at));
   });
 
-  it('that succeeds ends the row of failures', () => {
+  it('that succeeds resets the count of failures', () => {
     const entry = end({ consecutiveFailures: 3, retry: { at: iso(at), attempt: 1 }, interruptions: 1 }, 'succeeded');
     expect(entry).toMatchObject({ lastSuccessAt: iso(at), consecutiveFailures: 0, retry: null, interruptions: 0 });
     expect(entry.lastRun?.outcome).toBe('succeeded');
   });
 
-  it('that fails is tried again after the listed delays, then no more', () => {
+  it('that fails is retried after each of the listed delays, then no more', () => {
     const first = end({}, 'failed');
     expect(first).toMatchObject({ consecutiveFailures: 1, retry: { at: iso(at + 5 * minute), attempt: 1 } });
     const second = end(first, 'timed-out', at + hour);
@@ -38,7 +38,7 @@ describe('a run', () => {
     expect(end(second, 'failed')).toMatchObject({ consecutiveFailures: 3, retry: null });
   });
 
-  it('that is interrupted counts as failed the third time', () => {
+  it('that is interrupted for the third time counts as failed', () => {
     const first = end(startRun({}, at, false), 'interrupted');
     expect(first).toMatchObject({ interruptions: 1, lastRun: { outcome: 'interrupted' } });
     expect(first.consecutiveFailures ?? 0).toBe(0);
@@ -55,7 +55,7 @@ describe('a run', () => {
     expect(endRun({}, { ...run, outcome: 'interrupted' }, group).interruptions).toBe(0);
   });
 
-  it('an expired beat is consumed, and ends retries', () => {
+  it('whose beat expires consumes it and ends retries', () => {
     expect(expireBeat(ran(at - hour, { retry: { at: iso(at), attempt: 1 } }), at)).toMatchObject({
       lastBeat: iso(at),
       retry: null,

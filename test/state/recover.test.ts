@@ -7,7 +7,7 @@ import { lines, type Step, story, withoutProgress } from './story.ts';
 
 const at = (hour: number): string => new Date(Date.UTC(2026, 10, 22, hour)).toISOString();
 
-it('rebuilds from the history alone what was kept step by step', () => {
+it('the history alone yields the same state as the changes step by step', () => {
   fc.assert(
     fc.property(story, (events) => {
       const { steps } = lines(events);
@@ -22,7 +22,7 @@ it('rebuilds from the history alone what was kept step by step', () => {
   );
 });
 
-it('brings any earlier copy forward to the same', () => {
+it('any earlier copy and the history yield the present state', () => {
   fc.assert(
     fc.property(story, fc.nat(), (events, choice) => {
       const { steps } = lines(events);
@@ -43,7 +43,7 @@ it('brings any earlier copy forward to the same', () => {
   );
 });
 
-it('knows of a run what the copy knows', () => {
+it('the lease in the copy supplies how far a run has come', () => {
   const lease = { group: 'a', runId: 'r', since: at(1) };
   const known = { ...lease, script: 'two.sh', scripts: [{ name: 'one.sh' }] };
   const start: HistoryLine = {
@@ -72,7 +72,7 @@ it('knows of a run what the copy knows', () => {
   expect(bringForward(copy, [start, end, again]).leases).toEqual({ main: { ...lease, since: at(3) } });
 });
 
-it('keeps a run that had reached the copy but not the history', () => {
+it('a run that reached the copy but not the history survives recovery', () => {
   const old: HistoryLine = {
     at: at(1),
     type: 'run-end',
@@ -118,7 +118,7 @@ it('keeps a run that had reached the copy but not the history', () => {
   expect(bringForward(ended, [old, start, later]).groups?.a?.lastBeat).toBe(at(4));
 });
 
-it('is not led by records that count for nothing, nor by entries that a state could not have', () => {
+it('recovery ignores runs without an entry, and entries and leases that the schema refuses', () => {
   const single: HistoryLine = { at: at(1), type: 'run-end', group: 'a', lane: 'main', run: { id: 'r' } };
   expect(bringForward(emptyState(), [single])).toEqual(emptyState());
   const good: HistoryLine = { at: at(1), type: 'seen', group: 'a', entry: { lastBeat: at(1) } };
@@ -142,7 +142,7 @@ it('is not led by records that count for nothing, nor by entries that a state co
   expect(bringForward(emptyState(), [start]).leases).toEqual({});
 });
 
-it('keeps the newer of the last ticks, and what the state alone says', () => {
+it('recovery takes the newer last tick, and preserves fields that only the copy has', () => {
   const tick = (hour: number): HistoryLine => ({
     at: at(hour),
     type: 'tick',

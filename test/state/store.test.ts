@@ -50,7 +50,7 @@ async function lived() {
 }
 
 describe('the state file', () => {
-  it('is pretty-printed, for the group at most, with the last good copy beside it', async () => {
+  it('is pretty-printed, readable by the group at most, with the last good copy beside it', async () => {
     const { outputs, updateState, notices } = await opened();
     expect(readState(outputs)).toEqual({ state: emptyState(), notices: [] });
     expect(updateState(withBeat(10))).toEqual(file(outputs));
@@ -70,7 +70,7 @@ describe('the state file', () => {
     if (process.platform !== 'win32') expect(modes.filter((mode) => mode & 0o027)).toEqual([]);
   });
 
-  it('is not written where nothing has changed, or a change throws', async () => {
+  it('is not written if nothing has changed or a change throws', async () => {
     const { outputs, updateState } = await lived();
     const before = everything(join(outputs));
     const locks = Object.keys(before).filter((name) => name.startsWith('locks'));
@@ -112,7 +112,7 @@ describe('the state file', () => {
     });
   });
 
-  it('is rid of what killed writers left, at the next change', async () => {
+  it('is swept of the temporary files of killed writers at the next change', async () => {
     const { outputs, updateState } = await opened();
     const left = [statePath(outputs), copyPath(outputs)].map((path) => join(outputs, `.${basename(path)}.12-ab.tmp`));
     for (const path of left) writeFileSync(path, 'half');
@@ -122,7 +122,7 @@ describe('the state file', () => {
     expect(left.some((path) => existsSync(path))).toBe(false);
   });
 
-  it('keeps unknown fields, their order, and odd names of groups', async () => {
+  it('preserves unknown fields, their order, and unusual names of groups', async () => {
     const { outputs, updateState } = await opened();
     const text = `{"zebra": [1, null], "schemaVersion": 1, "groups": {"constructor": {"x": {"y": 1}, "lastBeat": null}, "toString": {}}, "__internal__": 1}`;
     writeFileSync(statePath(outputs), `\ufeff${text}`);
@@ -133,7 +133,7 @@ describe('the state file', () => {
   });
 });
 
-it('is as JSON.stringify has it, whatever changed', () => {
+it('a state is serialized as by JSON.stringify, whichever groups changed since the last time', () => {
   const values = fc.dictionary(fc.string({ unit: 'binary', maxLength: 5 }), fc.jsonValue(), { maxKeys: 4 });
   const groups = fc.dictionary(fc.constantFrom('a', 'b', 'constructor', '7', '__proto__'), values);
   const states = fc.record({ schemaVersion: fc.constant(1 as const), groups, more: values, last: fc.jsonValue() });
@@ -173,7 +173,7 @@ describe('a damaged state', () => {
   const damage = (outputs: string, text: string | null): void =>
     text === null ? rmSync(statePath(outputs)) : writeFileSync(statePath(outputs), text, 'latin1');
 
-  it.each(Object.entries(damages))('that is %s is made good from the copy and the history', async (_, text) => {
+  it.each(Object.entries(damages))('that is %s is recovered from the copy and the history', async (_, text) => {
     const { outputs, updateState, notices } = await lived();
     damage(outputs, text);
     const before = everything(outputs);
@@ -203,7 +203,7 @@ describe('a damaged state', () => {
     expect(notices).toHaveLength(1);
   });
 
-  it('takes the copy where there is no history, and says so where there is nothing at all', async () => {
+  it('is replaced by the copy without a history, and by an empty state without either, which is reported', async () => {
     const { outputs, notices, updateState } = await lived();
     damage(outputs, 'x');
     rmSync(historyPath(outputs));
@@ -221,13 +221,13 @@ describe('a damaged state', () => {
     expect(notices[0]).toMatch(/counts as new\. The file was set aside as \S+\.json\.corrupt-\d{8}T\d{6}Z\.$/);
   });
 
-  it('is loud about a history of which nothing can be read', async () => {
+  it('is reported if the history has lines but none can be read', async () => {
     const { outputs } = await opened();
     writeFileSync(historyPath(outputs), 'torn');
     expect(readState(outputs).notices).toHaveLength(1);
   });
 
-  it('never takes the place of one that was set aside in the same second', async () => {
+  it('never replaces one that was set aside in the same second', async () => {
     const { outputs, updateState } = await opened(folder(), () => Date.UTC(2026, 10, 22, 16, 0, 0, 5));
     for (const text of ['one', 'two', 'three']) {
       damage(outputs, text);
@@ -238,7 +238,7 @@ describe('a damaged state', () => {
     expect(names.map((name) => readFileSync(join(outputs, name), 'utf8'))).toEqual(['one', 'two', 'three']);
   });
 
-  it('stays where it is if the change throws', async () => {
+  it('is not set aside if the change throws', async () => {
     const { outputs, updateState } = await lived();
     damage(outputs, 'x');
     expect(() =>
@@ -251,7 +251,7 @@ describe('a damaged state', () => {
   });
 });
 
-describe('StorageError', () => {
+describe('a StorageError of the store', () => {
   it('refuses a newer version, untouched, in the file and in the copy', async () => {
     const { outputs, updateState } = await lived();
     for (const path of [statePath(outputs), copyPath(outputs)]) {
@@ -265,7 +265,7 @@ describe('StorageError', () => {
     expect(asides(outputs)).toEqual([]);
   });
 
-  it('says that a folder is in its place', async () => {
+  it('reports a folder at the path of the state', async () => {
     const { outputs, updateState } = await opened();
     mkdirSync(statePath(outputs));
     const message = `${statePath(outputs)} can't be read: a folder is in its place (EISDIR); move that folder away.`;
@@ -274,7 +274,7 @@ describe('StorageError', () => {
     expect(readdirSync(outputs).sort()).toEqual(['locks', 'master_scheduler_state.json']);
   });
 
-  it.skipIf(process.platform === 'win32')('says that the folder is read-only', async () => {
+  it.skipIf(process.platform === 'win32')('reports a read-only folder', async () => {
     const outputs = isLinuxRoot ? disk('1m') : folder();
     const { updateState } = await opened(outputs);
     updateState(withBeat(10));
@@ -287,42 +287,39 @@ describe('StorageError', () => {
     if (!isLinuxRoot) chmodSync(outputs, 0o750);
   });
 
-  it.skipIf(!isLinuxRoot)(
-    'says that the disk is full, at every amount of space left, and leaves the old state',
-    async () => {
-      const outputs = disk('256k');
-      const { updateState } = await opened(outputs);
-      const filler = join(outputs, 'filler');
-      const seen = { full: 0, done: 0 };
-      for (let left = 0; left < 12; left++) {
-        writeFileSync(filler, '');
-        updateState((state) => ({ ...state, round: left, filling: 'x'.repeat(10_000) }));
-        const before = file(outputs);
-        const { bavail, bsize } = statfsSync(outputs);
-        writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
-        let expected = before;
-        try {
-          expected = updateState((state) => ({ ...state, filling: 'y'.repeat(20_000) }));
-          seen.done++;
-        } catch (error) {
-          expect(error).toBeInstanceOf(StorageError);
-          expect((error as Error).message).toMatch(
-            /can't be written: the disk is full \(ENOSPC\); free some space there\.$/,
-          );
-          seen.full++;
-        }
-        expect(readState(outputs)).toEqual({ state: expected, notices: [] });
-        expect(readdirSync(outputs).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  it.skipIf(!isLinuxRoot)('reports a full disk, however much space is left, and leaves the old state', async () => {
+    const outputs = disk('256k');
+    const { updateState } = await opened(outputs);
+    const filler = join(outputs, 'filler');
+    const seen = { full: 0, done: 0 };
+    for (let left = 0; left < 12; left++) {
+      writeFileSync(filler, '');
+      updateState((state) => ({ ...state, round: left, filling: 'x'.repeat(10_000) }));
+      const before = file(outputs);
+      const { bavail, bsize } = statfsSync(outputs);
+      writeFileSync(filler, Buffer.alloc((bavail - left) * bsize));
+      let expected = before;
+      try {
+        expected = updateState((state) => ({ ...state, filling: 'y'.repeat(20_000) }));
+        seen.done++;
+      } catch (error) {
+        expect(error).toBeInstanceOf(StorageError);
+        expect((error as Error).message).toMatch(
+          /can't be written: the disk is full \(ENOSPC\); free some space there\.$/,
+        );
+        seen.full++;
       }
-      expect(seen.full).toBeGreaterThan(3);
-      expect(seen.done).toBeGreaterThan(3);
-    },
-  );
+      expect(readState(outputs)).toEqual({ state: expected, notices: [] });
+      expect(readdirSync(outputs).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    }
+    expect(seen.full).toBeGreaterThan(3);
+    expect(seen.done).toBeGreaterThan(3);
+  });
 });
 
 const hasStrace = process.platform === 'linux' && spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
-it.skipIf(!hasStrace)('syncs the new file before it takes its place, and the folder after', async () => {
+it.skipIf(!hasStrace)('the store syncs the new file before it replaces the old one, and the folder after', async () => {
   const { outputs, updateState } = await opened();
   updateState(withBeat(10));
   const counting = [process.execPath, await program(), 'count', outputs];
@@ -341,7 +338,7 @@ it.skipIf(!hasStrace)('syncs the new file before it takes its place, and the fol
   expect(calls).toEqual(order.map((pattern) => expect.stringMatching(pattern)));
 });
 
-describe('many processes', () => {
+describe('many processes that change the state', () => {
   it('lose none of 200 updates at once', { timeout: 120_000 }, async () => {
     const outputs = folder();
     const all = await Promise.all(Array.from({ length: 200 }, () => start(['count', outputs])));
@@ -349,7 +346,7 @@ describe('many processes', () => {
     expect(readState(outputs)).toEqual({ state: { ...emptyState(), count: 200 }, notices: [] });
   });
 
-  it('leave a state that can be read when they are killed while they write', { timeout: 60_000 }, async () => {
+  it('leave a readable state if they are killed while they write', { timeout: 60_000 }, async () => {
     const outputs = folder();
     let last = 0;
     for (let round = 0; round < 12; round++) {
