@@ -1,4 +1,5 @@
 import type { HistoryLine } from './history.ts';
+
 import { type GroupState, groupSchema, type Lease, leaseSchema, type State, stateVersion } from './schema.ts';
 
 /**

@@ -33,38 +33,22 @@ export interface StartedRun {
 }
 
 /**
- * Consumes the beat and records the lease, in one write.
- *
- * @param onStored runs as with `record`; not at all where the beat is consumed already
+ * Consumes the beat and records the lease, in one write. Null where the beat is consumed already. StorageError where the
+ * run's folder can't be made or the start can't be recorded.
  */
-export function startRecord(order: RunOrder, session: Session, onStored: (run: StartedRun) => void): void {
-  let started: StartedRun | undefined;
-  const change = (state: State) => {
-    const begun = beginRun(order, state, session);
-    started = begun?.run;
-    return begun?.change ?? { state, lines: [] };
-  };
-  record(session, change, {
-    onStored() {
-      if (started !== undefined) onStored(started);
-    },
-  });
+export function recordStart(order: RunOrder, session: Session): StartedRun | null {
+  return record(session, (state) => startChange(order, state, session)).run;
 }
 
-/**
- * What the start of a run changes: its beat is consumed, its lease recorded. Makes the run's folder. Null where the beat
- * is consumed already. Throws a StorageError where there can be no folder.
- */
-export function beginRun(
-  order: Omit<RunOrder, 'because'>,
-  state: State,
-  session: Session,
-): { readonly change: Change; readonly run: StartedRun } | null {
+/** What the start of a run changes, and the run; makes its folder. */
+function startChange(order: RunOrder, state: State, session: Session): Change & { readonly run: StartedRun | null } {
   const { group, reason } = order;
   const again = reason === 'resume-interrupted' || reason === 'retry-due';
   const before = entryOf(state, group.name) ?? {};
   const consumed = consumedBeat(before);
-  if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) return null;
+  if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) {
+    return { state, lines: [], run: null };
+  }
   const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
   const finished = (resumed?.scripts ?? []).filter(({ outcome }) => outcome !== 'interrupted');
   const startedAt = isoOf(Date.now());
@@ -91,8 +75,8 @@ export function beginRun(
     ...positionOf(first, finished, group),
   };
   makeFolder(join(session.config.outputs, folder));
-  // What the script that was cut off left says nothing about the try that comes; nor does what others left that were
-  // started after it when a loss of power undid the note of that.
+  // The evidence of the script that was cut off says nothing about its next start; nor does that of later scripts, which
+  // an undone note of progress may have left.
   if (resumed != null && first !== undefined) {
     for (const [index, { name }] of group.scripts.entries()) {
       if (index < group.scripts.indexOf(first) || isLeft.has(name)) continue;
@@ -121,7 +105,8 @@ export function beginRun(
   ];
   const groups = counts ? { ...state.groups, [group.name]: entry } : (state.groups ?? {});
   return {
-    change: { state: { ...state, groups, leases: { ...state.leases, [group.lane]: lease } }, lines },
+    state: { ...state, groups, leases: { ...state.leases, [group.lane]: lease } },
+    lines,
     run: { lease, startedAt: resumed?.startedAt ?? startedAt, spentMs: resumed?.durationMs ?? 0, finished },
   };
 }

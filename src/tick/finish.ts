@@ -11,12 +11,7 @@ type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
  * @param counts false for a single script by hand, which the state does not keep
  */
 export function endRecord(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
-  let counted = run;
-  record(session, (state) => {
-    const change = endChange(state, group, run, session, counts);
-    counted = change.run;
-    return change;
-  });
+  const { run: counted } = record(session, (state) => endChange(state, group, run, session, counts));
   tellEnd(group, counted, session);
   return counted;
 }

@@ -1,5 +1,5 @@
 import type { Config, Group } from '../config/config.ts';
-import { type Answer, type AskedRun, decideRequest, type Request } from '../plan/ask.ts';
+import { type Answer, decideRequest, type Request } from '../plan/ask.ts';
 import { explainBlocker } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
@@ -7,7 +7,7 @@ import { adoptRun } from './adopt.ts';
 import { noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { makeLaunchers } from './launcher.ts';
-import { prepareFor, runOrders } from './order.ts';
+import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
 import { record, type Session } from './session.ts';
@@ -52,36 +52,33 @@ export async function runByHand(
     if (due.some((lane) => !lanes.taken().includes(lane))) return { kind: 'lanes-held' };
     for (const lane of lanes.taken()) await adoptRun(lane, looking);
     const session: Session = { ...looking, now: readNow() };
-    let answer: Answer = { runs: [] };
-    let because: string[] = [];
-    record(session, (state) => {
+    const answer = record(session, (state) => {
       const held = lanes.held(config, state);
       const plan = planTick(config, state, session.now, held);
-      answer = decideRequest(request, plan, config, held);
-      if ('blockers' in answer) {
-        because = answer.blockers.map((blocker) => explainBlocker(blocker, plan, config));
-        return { state, lines: [] };
+      const decided = decideRequest(request, plan, config, held);
+      if ('blockers' in decided) {
+        const because = decided.blockers.map((blocker) => explainBlocker(blocker, plan, config));
+        return { state, lines: [], because, runs: [] };
       }
       // What a tick would have noticed about these groups is noticed now.
-      const names = answer.runs.map(({ group }) => group.name);
+      const names = decided.runs.map(({ group }) => group.name);
       const seen = names.map((name) => [name, plan.entries.get(name) ?? {}] as const);
       return {
         state: { ...state, groups: { ...state.groups, ...Object.fromEntries(seen) } },
         lines: seen.flatMap(([name, entry]) =>
           noteObservations(name, plan.observations.get(name) ?? [], entry, session.now, session.tick),
         ),
+        because: null,
+        runs: decided.runs,
       };
     });
-    if ('blockers' in answer) return { kind: 'blocked', because };
-    const orders = (answer as { runs: readonly AskedRun[] }).runs.map((run) => ({
+    if (answer.because !== null) return { kind: 'blocked', because: answer.because };
+    const orders = answer.runs.map((run) => ({
       ...run,
       ...(only === null || run.group.name !== request.group ? {} : { only, beat: null, missedBeats: 0 }),
       reason: 'by-hand',
       because: 'by hand',
     }));
-    const scripts = orders[0]?.group.scripts ?? [];
-    const first = orders[0]?.only === undefined ? scripts[0] : scripts.find(({ name }) => name === only);
-    await prepareFor(first, session, launchers);
     const runs = await runOrders(orders, lanes, session, launchers, {
       onSkip: () => undefined,
       onEnd: async () => undefined,

@@ -1,18 +1,17 @@
-import type { Group, Script } from '../config/config.ts';
+import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
-import type { RunOrder, StartedRun } from './begin.ts';
+import type { RunOrder } from './begin.ts';
 import type { Lanes } from './lane.ts';
 import type { Launchers } from './launcher.ts';
 import { runGroup } from './run.ts';
 import type { Session } from './session.ts';
-import { ownEnvironmentOf } from './start.ts';
 
-/** Whoever has runs carried out and records what else there is to be recorded. */
-export interface Client {
-  /** Is told of each that is not run, and of what blocks it. */
+/** What the caller of `runOrders` records. */
+export interface OrderListener {
+  /** A group is not run, because of these dependencies. */
   onSkip(order: RunOrder, blockers: readonly [Blocker, ...Blocker[]]): void;
-  /** Is told when all have ended, unless something failed: what is recorded soon is so together with the last end. */
+  /** All have ended and nothing has failed to be recorded. What this queues is written together with the last end. */
   onEnd(runs: ReadonlyMap<string, RunRecord>): Promise<void>;
 }
 
@@ -23,16 +22,13 @@ export interface Client {
  * can't be written.
  *
  * @param orders each after those that it has to wait for
- * @param launchers are closed when all is done
- * @param begun the start of the first of them, where that is on the disk already
  */
 export async function runOrders(
   orders: readonly RunOrder[],
   lanes: Lanes,
   session: Session,
   launchers: Launchers,
-  { onSkip, onEnd }: Client,
-  begun?: StartedRun,
+  { onSkip, onEnd }: OrderListener,
 ): Promise<ReadonlyMap<string, RunRecord>> {
   await session.teller.open();
   const runs = new Map<string, RunRecord>();
@@ -43,7 +39,11 @@ export async function runOrders(
   const groupOf = new Map(session.config.groups.map((group) => [group.name, group]));
   // One lane that can't record stops the others from starting what could not be recorded either. What they run already
   // is left to end by itself, for its status reaches the disk all the same.
-  const failed = new AbortController();
+  let hasFailed = false;
+  const fail = () => {
+    hasFailed = true;
+  };
+  const shouldStop = () => session.stop.aborted || hasFailed || session.isAskedToEnd();
 
   const findBlockers = ({ group }: RunOrder) =>
     group.dependsOn.flatMap((dependency): Blocker[] => {
@@ -59,22 +59,20 @@ export async function runOrders(
     const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
     // Also where one of them fails: what runs in the lane has to end before the lane is free.
     const end = Promise.allSettled(gates).then(async () => {
-      const started = order === orders[0] ? begun : undefined;
-      const isOver = () => session.stop.aborted || failed.signal.aborted || session.isAskedToEnd();
-      if (started === undefined && isOver()) return;
+      if (shouldStop()) return;
       const [first, ...rest] = findBlockers(order);
       if (first !== undefined) {
         skipped.add(group.name);
         onSkip(order, [first, ...rest]);
         return;
       }
-      const ended = await runGroup(order, session, launchers, failed, started);
+      const ended = await runGroup(order, session, launchers, shouldStop);
       if (ended === null) return;
       runs.set(group.name, ended.run);
       records.push(ended.recorded);
-      ended.recorded.catch(() => failed.abort());
+      ended.recorded.catch(fail);
     });
-    end.catch(() => failed.abort());
+    end.catch(fail);
     ends.set(group.name, end);
     lastInLane.set(group.lane, end);
   }
@@ -85,25 +83,12 @@ export async function runOrders(
     lanes.release(lane);
   });
   const results = await Promise.allSettled(ends.values());
-  // They end while the records are written.
-  const launchersGone = launchers.close();
-  if (!failed.signal.aborted) records.push(onEnd(runs));
+  if (!hasFailed) records.push(onEnd(runs));
   results.push(...(await Promise.allSettled(records)));
-  await Promise.allSettled([...lanesFreed, launchersGone]);
+  await Promise.allSettled(lanesFreed);
   const rejected = results.find((result) => result.status === 'rejected');
   if (rejected !== undefined) throw rejected.reason;
   return runs;
-}
-
-/**
- * Has the launcher of a script started, and opens the central log while that gets ready. Throws a StorageError where the
- * log can't be opened.
- */
-export async function prepareFor(script: Script | undefined, session: Session, launchers: Launchers): Promise<void> {
-  if (script !== undefined && process.platform !== 'win32') {
-    launchers.prepare(script.cwd, ownEnvironmentOf({ script, ...session.config }));
-  }
-  await session.teller.open();
 }
 
 /** The ends of those that a group comes after: a group that does not run passes its order on. */

@@ -63,25 +63,15 @@ const longestTimer = 2 ** 31 - 1;
 const tailLines = 20;
 const isPosix = process.platform !== 'win32';
 
-/** A script that is ready to be started. One of the two is to be called, once. */
-export interface ReadyScript {
-  /**
-   * Runs it to its outcome: attempts, timeout, the end of its tree, its output file and its evidence on disk. Nothing
-   * that comes before its start takes long. `tail` holds the last lines of its output, fit for a log, where it did not
-   * succeed. Rejects with a StorageError where its output or its evidence can't be kept.
-   */
-  start(): Promise<ScriptRecord & { readonly tail: string[] }>;
-  /** Gives it up. */
-  cancel(): void;
-}
-
 /**
- * Does what may take long before a script is started: looks for its program, and has a launcher ready.
+ * Runs a script to its outcome: attempts, timeout, the end of its tree, its output file and its evidence on disk. `tail`
+ * holds the last lines of its output, fit for a log, where it did not succeed. Rejects with a StorageError where its output
+ * or its evidence can't be written.
  *
  * What keeps a script from being started (a missing file, interpreter or folder, a file that root must not trust) is its
- * failure, with `attempts: 0`; it is not retried, because waiting does not mend it.
+ * failure, with `attempts: 0`; it is not retried, because waiting does not fix it.
  */
-export function readyScript(order: ScriptOrder): ReadyScript {
+export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { readonly tail: string[] }> {
   const { script, stop } = order;
   const startedAt = isoOf(Date.now());
   const clock = readMonotonic();
@@ -100,35 +90,25 @@ export function readyScript(order: ScriptOrder): ReadyScript {
     message: last.message,
     tail,
   });
-  const remain = (outcome: 'interrupted' | 'failed', message: string): ReadyScript => ({
-    start: async () => record(0, { exitCode: null, signal: null, outcome, message }),
-    cancel: () => undefined,
-  });
-  if (stop.aborted) return remain('interrupted', 'the tick was told to stop');
+  const notStarted = (outcome: 'interrupted' | 'failed', message: string) =>
+    record(0, { exitCode: null, signal: null, outcome, message });
+  if (stop.aborted) return notStarted('interrupted', 'the tick was told to stop');
   const program = findProgram(script, order.workspace, ...environments);
-  if ('obstacle' in program) return remain('failed', program.obstacle);
+  if ('obstacle' in program) return notStarted('failed', program.obstacle);
 
   const secrets = secretsOf(order.redact, ...environments);
   const first = reserveLauncher(order);
-  return {
-    async start() {
-      let ran: Awaited<ReturnType<typeof runAttempts>>;
-      try {
-        const output = openOutput(files.log);
-        try {
-          ran = await runAttempts(order, program.path, files, output, secrets, first);
-        } finally {
-          closeOutput(output);
-        }
-      } finally {
-        first.cancel();
-      }
-      await sealOutput(files.log, secrets, ran.hasLeftBehind);
-      const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
-      return record(ran.attempts, ran.last, tail);
-    },
-    cancel: first.cancel,
-  };
+  const output = openOutput(files.log);
+  let ran: Awaited<ReturnType<typeof runAttempts>>;
+  try {
+    ran = await runAttempts(order, program.path, files, output, secrets, first);
+  } finally {
+    closeOutput(output);
+    first.cancel();
+  }
+  await sealOutput(files.log, secrets, ran.hasLeftBehind);
+  const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
+  return record(ran.attempts, ran.last, tail);
 }
 
 /**

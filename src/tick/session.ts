@@ -37,100 +37,83 @@ export interface Change {
   readonly lines: readonly HistoryLine[];
 }
 
-/** What runs when a change is recorded. */
-export interface Moments {
-  readonly onReplaced?: (() => void) | undefined;
-  readonly onStored?: (() => void) | undefined;
-}
+type Recording = Pick<Session, 'config' | 'store'>;
+type MakeChange<C extends Change = Change> = (state: State) => C;
 
 /**
- * Changes the state and tells the history why, in one step under the state's lock. The history is written first: where a
- * tick dies between the two, nothing has been started that the state does not know of. What `recordSoon` has left goes
- * with it.
+ * Changes the state and the history in one step under the state's lock, and returns the change when no loss of power can
+ * undo it. The history is written first: a tick that dies between the two writes has started nothing that the state does
+ * not know. Changes queued by `queueRecord` are written with it. StorageError where that fails.
  */
-export function record(session: Recording, change: MakeChange, { onReplaced, onStored }: Moments = {}): State {
-  const earlier = takeWaiting(session.store);
-  let isMade = false;
+export function record<C extends Change>(session: Recording, change: MakeChange<C>): C {
+  const queued = takeQueued(session.store);
+  let made: C | undefined;
+  const own = (before: State) => {
+    made = change(before);
+    return made;
+  };
   try {
-    const changes = [
-      ...earlier.map((one) => one.change),
-      (before: State) => {
-        const made = change(before);
-        isMade = true;
-        return made;
-      },
-    ];
-    const tellEarlier = () => {
-      for (let one = earlier[0]; one !== undefined; one = earlier[0]) {
-        one.onRecorded();
-        earlier.shift();
-      }
-    };
-    const state = write(session, changes);
-    tellEarlier();
-    onReplaced?.();
-    onStored?.();
-    return state;
+    write(session, [...queued.map((one) => one.change), own]);
   } catch (error) {
-    // What has happened is not lost for what can't be done after it, as long as nothing has been written of either.
-    if (isMade) for (const { onFailure } of earlier) onFailure(error);
-    else flush(session, earlier);
+    // A change that can't be made takes nothing queued with it: nothing is written yet.
+    if (made === undefined) writeQueued(session, queued);
+    else for (const { onFailure } of queued) onFailure(error);
     throw error;
   }
+  for (const { onRecorded } of queued) onRecorded();
+  return made as C;
 }
 
 /**
- * As `record`, together with the change that comes next if one comes before this process turns to anything else: so the
- * end of a run and the start of the one that follows it take one write. Resolves when the state is on the disk; that the
- * history is not is told by what comes next.
+ * Like `record`, but waits for the next change if one follows before the event loop turns: the end of a run and the start
+ * of the next one take one write. Resolves when the change is on disk.
  *
- * @param tell is called at that very moment, before what comes next is begun
+ * @param onRecorded is called at that moment, before the next run starts; must not throw
  */
-export function recordSoon(session: Recording, change: MakeChange, tell: () => void): Promise<void> {
+export function queueRecord(session: Recording, change: MakeChange, onRecorded: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onRecorded = () => {
-      tell();
-      resolve();
-    };
-    const queue = waiting.get(session.store) ?? [];
-    queue.push({ change, onRecorded, onFailure: reject });
-    waiting.set(session.store, queue);
-    setImmediate(() => flush(session, takeWaiting(session.store)));
+    const queue = queues.get(session.store) ?? [];
+    queues.set(session.store, queue);
+    queue.push({
+      change,
+      onRecorded() {
+        onRecorded();
+        resolve();
+      },
+      onFailure: reject,
+    });
+    setImmediate(() => writeQueued(session, takeQueued(session.store)));
   });
 }
 
-type Recording = Pick<Session, 'config' | 'store'>;
-type MakeChange = (state: State) => Change;
-
-interface Waiting {
+interface Queued {
   readonly change: MakeChange;
   readonly onRecorded: () => void;
   readonly onFailure: (error: unknown) => void;
 }
 
-/** What goes with the next change, by the store that it goes into. */
-const waiting = new WeakMap<Store, Waiting[]>();
+const queues = new WeakMap<Store, Queued[]>();
 
-function takeWaiting(store: Store): Waiting[] {
-  return waiting.get(store)?.splice(0) ?? [];
+function takeQueued(store: Store): Queued[] {
+  return queues.get(store)?.splice(0) ?? [];
 }
 
-function flush(session: Recording, changes: readonly Waiting[]): void {
-  if (changes.length === 0) return;
+function writeQueued(session: Recording, queued: readonly Queued[]): void {
+  if (queued.length === 0) return;
   try {
     write(
       session,
-      changes.map(({ change }) => change),
+      queued.map(({ change }) => change),
     );
   } catch (error) {
-    for (const { onFailure } of changes) onFailure(error);
+    for (const { onFailure } of queued) onFailure(error);
     return;
   }
-  for (const { onRecorded } of changes) onRecorded();
+  for (const { onRecorded } of queued) onRecorded();
 }
 
-function write({ config, store }: Recording, changes: readonly MakeChange[]): State {
-  return store.updateState((before) => {
+function write({ config, store }: Recording, changes: readonly MakeChange[]): void {
+  store.updateState((before) => {
     let state = before;
     const lines: HistoryLine[] = [];
     for (const change of changes) {
@@ -139,7 +122,7 @@ function write({ config, store }: Recording, changes: readonly MakeChange[]): St
       lines.push(...made.lines);
     }
     // Nothing is rebuilt from a tick's own line, so a loss of power may take it.
-    appendHistory(config.outputs, lines, { durable: !lines.every(({ type }) => type === 'tick') });
+    appendHistory(config.outputs, lines, { durable: lines.some(({ type }) => type !== 'tick') });
     return state;
   });
 }

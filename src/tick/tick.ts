@@ -1,21 +1,20 @@
 import type { Config, Group } from '../config/config.ts';
-import { StorageError } from '../errors.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
 import { adoptRun } from './adopt.ts';
-import { beginRun, type RunOrder, type StartedRun } from './begin.ts';
+import type { RunOrder } from './begin.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { type Launchers, makeLaunchers } from './launcher.ts';
-import { type Client, prepareFor, runOrders } from './order.ts';
+import { runOrders } from './order.ts';
 import { endTick, judgeTick, type TickOutcome } from './outcome.ts';
 import { applyPlan, holdOf, tellPlan } from './planned.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
-import { makeTickId, record, recordSoon, type Session } from './session.ts';
+import { makeTickId, queueRecord, record, type Session } from './session.ts';
 import type { Teller } from './teller.ts';
 
 export interface TickOrder {
@@ -42,203 +41,120 @@ export interface TickReport {
 
 /**
  * One tick: takes the lanes that have work, settles what dead ticks left in them, plans, records the plan, runs it and
- * records what came of it. Throws a StorageError where something can't be recorded; no script is started that could not
- * be.
+ * records the outcome. Throws a StorageError where something can't be recorded; no script starts that could not be.
  */
 export async function runTick(order: TickOrder): Promise<TickReport> {
   const clock = readMonotonic();
-  const first = order.readNow();
-  const tick = makeTickId(first);
-  const { config, teller } = order;
-  const requests = listenForRequests(config.outputs, tick, order.stop);
-  const looking: Session = { ...order, tick, now: first, stop: requests.stop, isAskedToEnd: requests.isAsked };
+  const startedAt = order.readNow();
+  const tick = makeTickId(startedAt);
+  const requests = listenForRequests(order.config.outputs, tick, order.stop);
+  const first: Session = { ...order, tick, now: startedAt, stop: requests.stop, isAskedToEnd: requests.isAsked };
   const launchers = makeLaunchers();
-  let held: Lanes | undefined;
+  let lanes: Lanes | undefined;
   try {
-    let outlook = lookOut(looking);
-    const lanes = await takeLanes(lanesWithWork(outlook, config), looking, order.wait);
-    held = lanes;
-    const adopted = await adoptRuns(lanes, looking);
-    // Waiting for a lane or for an orphan takes time, in which others went on: the instant that rules is read after it.
-    const now = lanes.waited || adopted.size > 0 ? order.readNow() : first;
-    const session: Session = { ...looking, now };
-    if (now !== first) {
-      outlook = lookOut(session);
-      for (const lane of lanes.extend(lanesWithWork(outlook, config).due)) await adoptRun(lane, session);
-    }
+    lanes = await takeLanes(lanesWithWork(first), first, order.wait);
+    const recovered = await recoverRuns(lanes, first);
+    const session = await readClockAgain(lanes, recovered, first, order.readNow);
 
-    const course: Course = { session, lanes, launchers, adopted, clock };
-    const recorded = recordPlan(outlook, await getReady(outlook, course), course);
-    const { plan } = recorded;
-    const laneOf = new Map(config.groups.map(({ name, lane }) => [name, lane]));
-    const running = plan.decisions.filter(({ decision }) => decision === 'run').map(({ group }) => laneOf.get(group));
-    for (const lane of lanes.taken()) if (!running.includes(lane)) lanes.release(lane);
-    if (running.length === 0) return { plan, runs: adopted, outcome: judgeTick(plan, adopted, session) };
+    const context: TickContext = { session, lanes, launchers, recovered, clock };
+    const plan = recordPlan(context);
+    releaseIdleLanes(plan, context);
+    if (!hasRuns(plan)) return { plan, runs: recovered, outcome: judgeTick(plan, recovered, session) };
 
-    const carried = await runPlan(recorded, course);
-    pruneOutputs(carried.runs, session);
-    teller.check();
-    const entries = new Map(config.groups.map(({ name }) => [name, entryOf(carried.state, name) ?? {}]));
-    const { decisions, runs, outcome } = carried;
-    return { plan: { ...plan, ...explainable(plan, decisions, entries) }, runs, outcome };
+    const executed = await runPlan(plan, context);
+    pruneOutputs(executed.runs, session);
+    order.teller.check();
+    return { plan: explainable(plan, executed, session), runs: executed.runs, outcome: executed.outcome };
   } finally {
     requests.close();
     await launchers.close();
-    held?.releaseAll();
+    lanes?.releaseAll();
   }
 }
 
-/** Settles what dead ticks left in the lanes; the runs that this ended, by group. */
-async function adoptRuns(lanes: Lanes, session: Session): Promise<ReadonlyMap<string, RunRecord>> {
-  const { leases } = session.store.readState().state;
-  const adopted = await Promise.all(
-    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await adoptRun(lane, session)] as const),
-  );
-  return new Map(
-    adopted.flatMap(([group, run]) => (group !== undefined && run !== null ? [[group, run] as const] : [])),
-  );
-}
-
-/** The plan as it was carried out: a skip is explained by what its dependencies came to, all else by what was known. */
-function explainable(plan: Plan, decisions: readonly Decision[], entries: ReadonlyMap<string, GroupState>) {
-  const blocking = new Set(
-    decisions.flatMap(({ decision, blockers }) => (decision === 'skip' ? blockers.map(({ group }) => group) : [])),
-  );
-  const known = [...plan.entries].map(([name, entry]) => {
-    return [name, blocking.has(name) ? (entries.get(name) ?? entry) : entry] as const;
-  });
-  return { decisions, entries: new Map(known) };
-}
-
-/** What all of one tick works with once its lanes are taken. */
-interface Course {
+/** What the parts of one tick share once its lanes are taken. */
+interface TickContext {
   readonly session: Session;
   readonly lanes: Lanes;
   readonly launchers: Launchers;
   /** The runs of dead ticks that this one has settled, by group. */
-  readonly adopted: ReadonlyMap<string, RunRecord>;
+  readonly recovered: ReadonlyMap<string, RunRecord>;
   /** When the tick began, by the monotonic clock, ms. */
   readonly clock: number;
 }
 
-/** What a tick would do, by the state as it is and if no lane were held. */
-interface Outlook {
-  readonly state: State;
-  readonly plan: Plan;
-}
-
-function lookOut({ config, store, now }: Session): Outlook {
+/**
+ * The lanes in which a group is due, by a preliminary plan that takes every lane to be free, and those in which only a
+ * lease is left, perhaps by a dead tick.
+ */
+function lanesWithWork({ config, store, now }: Session): { due: string[]; left: string[] } {
   const { state } = store.readState();
-  return { state, plan: planTick(config, state, now) };
-}
-
-/** The lanes in which a group is due, and those in which only a run was left, by a tick that may be no more. */
-function lanesWithWork({ state, plan: { decisions } }: Outlook, config: Config): { due: string[]; left: string[] } {
+  const { decisions } = planTick(config, state, now);
   const laneOf = new Map(config.groups.map((group) => [group.name, group.lane]));
   const isDue = ({ decision }: Decision) => decision === 'run' || decision === 'skip' || decision === 'expire';
   const due = new Set(decisions.filter(isDue).map(({ group }) => laneOf.get(group) as string));
   return { due: [...due], left: Object.keys(state.leases ?? {}).filter((lane) => !due.has(lane)) };
 }
 
-/**
- * Prepares for the first run, if there is to be one, before the plan is recorded: then both go to the disk in one write.
- * Answers whether a run may begin. Where the log can't be opened that is so once the plan is recorded, which it has to
- * be all the same.
- */
-async function getReady(outlook: Outlook, { lanes, session, launchers }: Course): Promise<boolean> {
-  const first = outlook.plan.decisions.find(({ decision }) => decision === 'run');
-  const group = session.config.groups.find(({ name }) => name === first?.group);
-  if (group === undefined || !lanes.taken().includes(group.lane)) return false;
-  return prepareFor(group.scripts[0], session, launchers).then(
-    () => true,
-    () => false,
+/** Settles what dead ticks left in the lanes; the runs that this ended, by group. */
+async function recoverRuns(lanes: Lanes, session: Session): Promise<ReadonlyMap<string, RunRecord>> {
+  const { leases } = session.store.readState().state;
+  const recovered = await Promise.all(
+    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await adoptRun(lane, session)] as const),
+  );
+  return new Map(
+    recovered.flatMap(([group, run]) => (group !== undefined && run !== null ? [[group, run] as const] : [])),
   );
 }
 
-/** A plan that is recorded. */
-interface Recorded {
-  readonly plan: Plan;
-  /** The start of the first of its runs, where that is recorded as well. */
-  readonly begun: StartedRun | undefined;
+/**
+ * The session with the instant that rules the plan. Waiting for a lane or for an orphan takes time, in which beats come
+ * and other ticks run: then the clock is read again, and lanes that have work by now are taken if they are free.
+ */
+async function readClockAgain(
+  lanes: Lanes,
+  recovered: ReadonlyMap<string, RunRecord>,
+  first: Session,
+  readNow: () => number,
+): Promise<Session> {
+  if (!lanes.waited && recovered.size === 0) return first;
+  const session: Session = { ...first, now: readNow() };
+  for (const lane of lanes.extend(lanesWithWork(session).due)) await adoptRun(lane, session);
+  return session;
 }
 
 /**
- * Plans on the state as it is on disk, and writes what the plan itself changes in one step under the state's lock; and
- * the start of its first run with that, or the tick's end where nothing runs.
+ * Plans on the state as it is on disk and records, in one step under the state's lock, what the plan itself changes; where
+ * nothing runs, the tick's end as well.
  */
-function recordPlan(outlook: Outlook, isReady: boolean, { session, lanes, adopted, clock }: Course): Recorded {
-  const { config, now, tick, stop, isAskedToEnd } = session;
-  let recorded: Recorded | undefined;
-  record(session, (state) => {
-    const held = lanes.held(config, state);
-    const plan = state === outlook.state && held.size === 0 ? outlook.plan : planTick(config, state, now, held);
+function recordPlan({ session, lanes, recovered, clock }: TickContext): Plan {
+  const { config, now, tick } = session;
+  const { plan } = record(session, (state) => {
+    const plan = planTick(config, state, now, lanes.held(config, state));
     const lastTick = { id: tick, pid: process.pid, startedAt: isoOf(now) };
     const planned = applyPlan({ ...state, lastTick }, plan, tick);
-    const first = plan.decisions.find(({ decision }) => decision === 'run');
-    if (first === undefined) {
-      recorded = { plan, begun: undefined };
-      const outcome = judgeTick(plan, adopted, session);
-      const ended = endTick(planned.state, plan.decisions, adopted, outcome, clock, tick);
-      return { state: ended.state, lines: [...planned.lines, ...ended.lines] };
-    }
-    const mayBegin = isReady && !stop.aborted && !isAskedToEnd();
-    const begun = mayBegin ? tryToBegin(first, planned.state, session) : null;
-    recorded = { plan, begun: begun?.run };
-    return begun === null ? planned : { state: begun.change.state, lines: [...planned.lines, ...begun.change.lines] };
+    if (hasRuns(plan)) return { ...planned, plan };
+    const outcome = judgeTick(plan, recovered, session);
+    const ended = endTick(planned.state, plan.decisions, recovered, outcome, clock, tick);
+    return { state: ended.state, lines: [...planned.lines, ...ended.lines], plan };
   });
-  if (recorded === undefined) throw new Error('the state was not planned on');
-  tellPlan(recorded.plan, session);
-  return recorded;
+  tellPlan(plan, session);
+  return plan;
 }
 
-/** Null where the run can't begin: why that is comes up when it is tried again, and the plan is recorded by then. */
-function tryToBegin(decision: Decision, state: State, session: Session): ReturnType<typeof beginRun> {
-  try {
-    const group = session.config.groups.find(({ name }) => name === decision.group) as Group;
-    return beginRun({ ...decision, group }, state, session);
-  } catch (error) {
-    if (error instanceof StorageError) return null;
-    throw error;
-  }
+function hasRuns({ decisions }: Plan): boolean {
+  return decisions.some(({ decision }) => decision === 'run');
 }
 
-/** Runs what the plan says, and records the tick's end together with that of the last run. */
-async function runPlan({ plan, begun }: Recorded, course: Course): Promise<CarriedOut> {
-  const { session, lanes, launchers, adopted, clock } = course;
-  const { config } = session;
-  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
-  const explain = explainPlan(plan, config);
-  const orders = plan.decisions.flatMap((decision): RunOrder[] => {
-    if (decision.decision !== 'run') return [];
-    return [{ ...decision, group: groupOf.get(decision.group) as Group, because: explain(decision) }];
-  });
-  const skipped = new Map<string, Decision>();
-  let carried: CarriedOut | undefined;
-  const client: Client = {
-    onSkip({ group }, blockers) {
-      const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
-      const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
-      skipped.set(group.name, skip);
-      recordSkip(skip, plan, session);
-    },
-    onEnd(ran) {
-      const runs = new Map([...adopted, ...ran]);
-      const decisions = reorder(plan.decisions, skipped, config);
-      const outcome = judgeTick(plan, runs, session);
-      const end = (before: State) => {
-        const change = endTick(before, decisions, runs, outcome, clock, session.tick);
-        carried = { decisions, runs, outcome, state: change.state };
-        return change;
-      };
-      return recordSoon(session, end, () => undefined);
-    },
-  };
-  await runOrders(orders, lanes, session, launchers, client, begun);
-  if (carried === undefined) throw new Error('the end of the tick was not recorded');
-  return carried;
+/** Other ticks need not wait for lanes in which this one runs nothing. */
+function releaseIdleLanes({ decisions }: Plan, { session, lanes }: TickContext): void {
+  const running = new Set(decisions.flatMap(({ decision, group }) => (decision === 'run' ? [group] : [])));
+  const busy = new Set(session.config.groups.flatMap(({ name, lane }) => (running.has(name) ? [lane] : [])));
+  for (const lane of lanes.taken()) if (!busy.has(lane)) lanes.release(lane);
 }
 
-interface CarriedOut {
+/** A plan that was carried out. */
+interface ExecutedPlan {
   /** A group whose dependency did not end as it asks is skipped in them. */
   readonly decisions: readonly Decision[];
   readonly runs: ReadonlyMap<string, RunRecord>;
@@ -247,25 +163,78 @@ interface CarriedOut {
   readonly state: State;
 }
 
+/** Runs what the plan says, and records the tick's end together with that of the last run. */
+async function runPlan(plan: Plan, context: TickContext): Promise<ExecutedPlan> {
+  const { session, lanes, launchers, recovered, clock } = context;
+  const { config } = session;
+  const skipped = new Map<string, Decision>();
+  let executed: ExecutedPlan | undefined;
+  await runOrders(ordersOf(plan, config), lanes, session, launchers, {
+    onSkip({ group }, blockers) {
+      const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
+      const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;
+      skipped.set(group.name, skip);
+      recordSkip(skip, plan, session);
+    },
+    onEnd(ran) {
+      const runs = new Map([...recovered, ...ran]);
+      const decisions = reorder(plan.decisions, skipped, config);
+      const outcome = judgeTick(plan, runs, session);
+      const end = (before: State) => {
+        const change = endTick(before, decisions, runs, outcome, clock, session.tick);
+        executed = { decisions, runs, outcome, state: change.state };
+        return change;
+      };
+      return queueRecord(session, end, () => undefined);
+    },
+  });
+  if (executed === undefined) throw new Error('the end of the tick was not recorded');
+  return executed;
+}
+
+function ordersOf(plan: Plan, config: Config): RunOrder[] {
+  const groupOf = new Map(config.groups.map((group) => [group.name, group]));
+  const explain = explainPlan(plan, config);
+  return plan.decisions.flatMap((decision): RunOrder[] => {
+    if (decision.decision !== 'run') return [];
+    return [{ ...decision, group: groupOf.get(decision.group) as Group, because: explain(decision) }];
+  });
+}
+
+/** Records and logs that a group is not run after all: a dependency did not end as it asks. */
 function recordSkip(decision: Decision, plan: Plan, session: Session): void {
   const { group } = decision;
-  let begins = false;
-  const state = record(session, (before) => {
+  const { state, lines } = record(session, (before) => {
     const { entry, line } = noteHold(group, entryOf(before, group) ?? {}, holdOf(decision), session.now, session.tick);
-    begins = line !== null;
     return { state: { ...before, groups: { ...before.groups, [group]: entry } }, lines: line === null ? [] : [line] };
   });
-  if (!begins) return;
-  const entries = new Map(session.config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
-  const because = explainPlan({ ...plan, entries }, session.config)(decision);
+  // It was held back for the same reason before, and that was logged then.
+  if (lines.length === 0) return;
+  const because = explainPlan({ ...plan, entries: entriesOf(state, session.config) }, session.config)(decision);
   session.teller.emit({ kind: 'held-back', group, reason: decision.reason, because });
+}
+
+function entriesOf(state: State, config: Config): Map<string, GroupState> {
+  return new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
+}
+
+/** The plan as it was carried out: a skip is explained by how its dependencies ended, all else by what was known before. */
+function explainable(plan: Plan, { decisions, state }: ExecutedPlan, { config }: Session): Plan {
+  const after = entriesOf(state, config);
+  const blocking = new Set(
+    decisions.flatMap(({ decision, blockers }) => (decision === 'skip' ? blockers.map(({ group }) => group) : [])),
+  );
+  const entries = [...plan.entries].map(([name, before]) => {
+    return [name, blocking.has(name) ? (after.get(name) ?? before) : before] as const;
+  });
+  return { ...plan, decisions, entries: new Map(entries) };
 }
 
 /** The groups that ran first, as they ran; then the others in configuration order. */
 function reorder(decisions: readonly Decision[], skipped: ReadonlyMap<string, Decision>, config: Config): Decision[] {
-  const now = decisions.map((decision) => skipped.get(decision.group) ?? decision);
-  const place = new Map(config.groups.map(({ name }, index) => [name, index]));
-  const rest = now.filter(({ decision }) => decision !== 'run');
-  rest.sort((a, b) => (place.get(a.group) ?? 0) - (place.get(b.group) ?? 0));
-  return [...now.filter(({ decision }) => decision === 'run'), ...rest];
+  const final = decisions.map((decision) => skipped.get(decision.group) ?? decision);
+  const order = new Map(config.groups.map(({ name }, index) => [name, index]));
+  const others = final.filter(({ decision }) => decision !== 'run');
+  others.sort((a, b) => (order.get(a.group) ?? 0) - (order.get(b.group) ?? 0));
+  return [...final.filter(({ decision }) => decision === 'run'), ...others];
 }

@@ -7,9 +7,9 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
 import { endOf, filesOf, forgetEvidence, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
-import { type Launcher, type Launchers, makeLaunchers } from '../../src/tick/launcher.ts';
+import { makeLaunchers } from '../../src/tick/launcher.ts';
 import { identify, isSame, living } from '../../src/tick/process.ts';
-import { longestDuration, readyScript, retryIn, type ScriptOrder } from '../../src/tick/script.ts';
+import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
 import { letThrough } from '../rig.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
@@ -27,24 +27,9 @@ function pipe(name: string): string {
   return bench.path(name);
 }
 
-const runScript = async (order: ScriptOrder) => readyScript(order).start();
-
 const logFile = (number = 1, name = 'it') => `outputs/runs/r/${number}-${name}.log`;
 const evidence = () => readEvidence(bench.runFolder, 1, 'it');
 const pidsIn = (text: string) => text.trim().split(/\s+/).map(Number);
-
-it.skipIf(process.platform === 'win32')('that is given up starts nothing, and lets its launcher go', async () => {
-  const launchers = makeLaunchers();
-  const taken: Launcher[] = [];
-  const take: Launchers['take'] = (cwd, own) => {
-    const launcher = launchers.take(cwd, own);
-    taken.push(launcher as Launcher);
-    return launcher;
-  };
-  readyScript({ ...bench.sh('echo ran'), launchers: { ...launchers, take } }).cancel();
-  expect(await Promise.all(taken.map(({ ended }) => ended))).toEqual([{ exitCode: 0, signal: null, obstacle: null }]);
-  expect(existsSync(bench.path(logFile()))).toBe(false);
-});
 
 describe('how a script ends', () => {
   test.each([
@@ -561,10 +546,10 @@ describe('the evidence', () => {
     const program = bench.write(
       'tick.mjs',
       `import { makeLaunchers } from ${JSON.stringify(launchers)};
-       import { readyScript } from ${JSON.stringify(source)};
+       import { runScript } from ${JSON.stringify(source)};
        const job = ${JSON.stringify(job)};
        const { signal: stop } = new AbortController();
-       await readyScript({ ...job, stop, onEvent() {}, launchers: makeLaunchers() }).start();`,
+       await runScript({ ...job, stop, onEvent() {}, launchers: makeLaunchers() });`,
     );
     const loader = import.meta.resolve('tsx');
     const tick = spawn(process.execPath, ['--import', loader, program], { stdio: 'inherit' });
