@@ -14,12 +14,26 @@ const mayImport: Record<string, readonly string[]> = {
   state: ['config', 'schedule', 'monotonic.ts'],
   log: ['state'],
   plan: ['config', 'schedule', 'state'],
-  tick: ['config', 'schedule', 'state', 'log', 'plan', 'monotonic.ts'],
+  script: ['config', 'state', 'log', 'monotonic.ts'],
+  tick: ['config', 'schedule', 'state', 'log', 'plan', 'script', 'monotonic.ts'],
   report: ['config', 'schedule', 'state', 'log', 'plan', 'tick'],
   trigger: ['config', 'schedule', 'state'],
   import: ['config', 'schedule', 'log', 'plan', 'trigger', 'report'],
-  doctor: ['config', 'schedule', 'state', 'plan', 'tick', 'report', 'trigger'],
-  cli: ['config', 'schedule', 'state', 'log', 'plan', 'tick', 'report', 'trigger', 'import', 'doctor', 'monotonic.ts'],
+  doctor: ['config', 'schedule', 'state', 'plan', 'script', 'tick', 'report', 'trigger'],
+  cli: [
+    'config',
+    'schedule',
+    'state',
+    'log',
+    'plan',
+    'script',
+    'tick',
+    'report',
+    'trigger',
+    'import',
+    'doctor',
+    'monotonic.ts',
+  ],
 };
 
 interface Import {
@@ -100,7 +114,7 @@ describe('the structure', () => {
 
   it.each([
     ['winston', ['log/log.ts']],
-    ['execa', ['tick/execa.ts']],
+    ['execa', ['script/start-attempt.ts']],
     ['conf', ['state/state-file.ts']],
     ['cron-parser', ['schedule/cron.ts']],
   ])('gives %s one importer', (library, importers) => {

@@ -1,8 +1,9 @@
+import { seconds } from '../log/seconds.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { shorten } from '../report/table.ts';
 import { usualScriptLength } from '../report/usual-durations.ts';
 import { readNewest } from '../state/history.ts';
-import { narrate, seconds, type TickEvent } from '../tick/event.ts';
+import { narrate, type TickEvent } from '../tick/event.ts';
 import type { OutputLine } from '../tick/session.ts';
 import { type Outlet, openOutlet } from './streams.ts';
 

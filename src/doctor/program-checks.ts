@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { basename } from 'node:path';
 import type { Config, Script } from '../config/config.ts';
 import { countOf } from '../report/quantities.ts';
-import { findProgram } from '../tick/program.ts';
+import { findProgram } from '../script/find-program.ts';
 import { type Check, complain, type Finding, ok, type Site, warn } from './doctor.ts';
 
 /** Interpreters that may be asked for their version; anything else could take the question for an order. */

@@ -2,13 +2,13 @@ import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } 
 import { dirname, join } from 'node:path';
 import { formatSize } from '../config/resolve/byte-size.ts';
 import { formatLength } from '../report/quantities.ts';
+import { identify } from '../script/process.ts';
 import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';
 import { describeHolder, isHeld, lockKind, lockPath } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
 import { lookAtLease } from '../tick/adopt.ts';
 import { lanePath } from '../tick/lane.ts';
-import { identify } from '../tick/process.ts';
 import { findRunning } from '../tick/running.ts';
 import { logPath } from '../tick/teller.ts';
 import { quoteWord } from '../trigger/guard.ts';

@@ -2,6 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, Group, Script } from '../config/config.ts';
+import { type Evidence, filesOf, noteEnding, readEvidence } from '../script/evidence.ts';
+import { sealOutput } from '../script/output.ts';
+import { carries, isSame, living } from '../script/process.ts';
+import { secretsOf } from '../script/redact.ts';
+import { judgeEnd } from '../script/run-script.ts';
+import { endTree, marksOf } from '../script/tree.ts';
 import { endRun, judgeRun } from '../state/record.ts';
 import {
   entryOf,
@@ -13,14 +19,8 @@ import {
   type ScriptRecord,
   type State,
 } from '../state/schema.ts';
-import { type Evidence, filesOf, noteEnding, readEvidence } from './evidence.ts';
 import { endRecord } from './finish.ts';
-import { sealOutput } from './output.ts';
-import { carries, isSame, living } from './process.ts';
-import { secretsOf } from './redact.ts';
-import { judgeEnd } from './script.ts';
 import type { Session } from './session.ts';
-import { endTree, marksOf } from './tree.ts';
 
 /** Between two looks at an orphan, ms. */
 const lookEvery = 200;
@@ -50,7 +50,8 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
     // A script that had not begun to write has no output to seal, and somebody may have removed it.
     if (existsSync(files.log)) {
       const marks = marksOfScript(lease, finding.evidence);
-      const isStillWritten = living().some(({ pid }) => carries(pid, marks));
+      // Its wrapper has recorded the end, and may be exiting.
+      const isStillWritten = living().some(({ pid }) => pid !== finding.evidence.leader?.pid && carries(pid, marks));
       await sealOutput(files.log, secretsOf(config.redact, process.env, script?.env ?? {}), isStillWritten);
     }
   }
@@ -93,7 +94,7 @@ export function settleState(state: State, config: Config, isHeld: (lane: string)
 function foresee(lease: Lease, config: Config): Finding {
   const evidence = evidenceOf(lease, config);
   const runs = evidence.exit === null && evidence.leader !== null && isSame(evidence.leader);
-  const success = { exitCode: 0, signal: null, status: 0, at: Date.now() };
+  const success = { exitCode: 0, signal: null, at: Date.now() };
   return { evidence: runs ? { ...evidence, exit: success } : evidence, ended: null };
 }
 
@@ -109,7 +110,8 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
     const evidence = evidenceOf(lease, config);
     if (evidence.exit !== null || pids.length === 0) return { evidence, ended: null };
     if (!announced) {
-      teller.emit({ kind: 'orphan-adopted', group: lease.group, script: lease.script ?? '', pid: pids[0] as number });
+      const pid = evidence.pid ?? (pids[0] as number);
+      teller.emit({ kind: 'orphan-adopted', group: lease.group, script: lease.script ?? '', pid });
       announced = true;
       await teller.open();
     }

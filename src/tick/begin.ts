@@ -2,12 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
 import { consumedBeat } from '../plan/due.ts';
+import { filesOf, forgetEvidence } from '../script/evidence.ts';
+import { bootIdentity, identifySelf } from '../script/process.ts';
+import { longestDuration } from '../script/run-script.ts';
 import { storageError } from '../state/failure.ts';
 import { startRun } from '../state/record.ts';
 import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/schema.ts';
-import { filesOf, forgetEvidence } from './evidence.ts';
-import { bootIdentity, identifySelf } from './process.ts';
-import { longestDuration } from './script.ts';
 import { type Change, compactInstant, record, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */

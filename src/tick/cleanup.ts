@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { identify } from '../script/process.ts';
 import { countPrunable, historyPath, pruneHistory } from '../state/history.ts';
 import { isHeld, tryLock } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
 import { type Lease, leaseOf, type Outcome, type State } from '../state/schema.ts';
 import { adoptRun, lookAtLease } from './adopt.ts';
 import { holderOf, lanePath } from './lane.ts';
-import { identify } from './process.ts';
 import { findPrunable, type PrunableRun, pruneRuns } from './prune.ts';
 import { listRequests, requestPath } from './request.ts';
 import { findRunning } from './running.ts';

@@ -6,7 +6,6 @@ import type { RunRecord } from '../state/schema.ts';
 import { adoptRun } from './adopt.ts';
 import { noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { makeLaunchers } from './launcher.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { listenForRequests } from './request.ts';
@@ -45,7 +44,6 @@ export async function runByHand(
   const needed = 'runs' in preview ? preview.runs.map(({ group }) => group.lane) : [laneOf(request.group, config)];
   const due = [...new Set(needed)];
   let taken: Lanes | undefined;
-  const launchers = makeLaunchers();
   try {
     const lanes = await takeLanes({ due, left: [] }, looking, wait);
     taken = lanes;
@@ -79,7 +77,7 @@ export async function runByHand(
       reason: 'by-hand',
       because: 'by hand',
     }));
-    const runs = await runOrders(orders, lanes, session, launchers, {
+    const runs = await runOrders(orders, lanes, session, {
       onSkip: () => undefined,
       onEnd: async () => undefined,
     });
@@ -88,7 +86,6 @@ export async function runByHand(
     return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };
   } finally {
     requests.close();
-    await launchers.close();
     taken?.releaseAll();
   }
 }

@@ -2,10 +2,10 @@ import type { Config } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { formatInstant } from '../plan/because.ts';
 import type { HeldLanes } from '../plan/decide.ts';
+import { identifySelf } from '../script/process.ts';
 import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
 import { findNetwork } from '../state/network.ts';
 import { leaseOf, type State } from '../state/schema.ts';
-import { identifySelf } from './process.ts';
 import type { Session } from './session.ts';
 
 /** The lanes of one tick. */

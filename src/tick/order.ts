@@ -3,7 +3,6 @@ import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
 import type { RunOrder } from './begin.ts';
 import type { Lanes } from './lane.ts';
-import type { Launchers } from './launcher.ts';
 import { runGroup } from './run.ts';
 import type { Session } from './session.ts';
 
@@ -27,7 +26,6 @@ export async function runOrders(
   orders: readonly RunOrder[],
   lanes: Lanes,
   session: Session,
-  launchers: Launchers,
   { onSkip, onEnd }: OrderListener,
 ): Promise<ReadonlyMap<string, RunRecord>> {
   await session.teller.open();
@@ -66,7 +64,7 @@ export async function runOrders(
         onSkip(order, [first, ...rest]);
         return;
       }
-      const ended = await runGroup(order, session, launchers, shouldStop);
+      const ended = await runGroup(order, session, shouldStop);
       if (ended === null) return;
       runs.set(group.name, ended.run);
       records.push(ended.recorded);

@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import type { Group, Script } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
+import { runScript, type ScriptEvent } from '../script/run-script.ts';
 import { judgeRun } from '../state/record.ts';
 import { isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
 import { positionOf, type RunOrder, recordStart } from './begin.ts';
 import { endChange, endRecord, tellEnd } from './finish.ts';
-import type { Launchers } from './launcher.ts';
-import { runScript, type ScriptEvent } from './script.ts';
 import { queueRecord, record, type Session } from './session.ts';
 
 /** A run that has ended. */
@@ -23,12 +22,7 @@ export interface EndedRun {
  *
  * @param shouldStop whether no further script is to start
  */
-export async function runGroup(
-  order: RunOrder,
-  session: Session,
-  launchers: Launchers,
-  shouldStop: () => boolean,
-): Promise<EndedRun | null> {
+export async function runGroup(order: RunOrder, session: Session, shouldStop: () => boolean): Promise<EndedRun | null> {
   const { group } = order;
   const { teller } = session;
   teller.check();
@@ -49,7 +43,7 @@ export async function runGroup(
     }
     // The lease names the first script already.
     if (index > 0) recordProgress(lease, step.script, scripts, group, session);
-    const ended = await runStep(step, lease, order, session, launchers);
+    const ended = await runStep(step, lease, order, session);
     scripts.push(ended);
     if (stopsGroup(step.script, ended, group)) break;
   }
@@ -124,7 +118,6 @@ async function runStep(
   lease: Lease,
   { group }: RunOrder,
   { config, stop, hurry, onLine, teller: { emit } }: Session,
-  launchers: Launchers,
 ): Promise<ScriptRecord> {
   const about = { group: group.name, script: script.name };
   const isLogged = config.log.output === 'all';
@@ -140,7 +133,6 @@ async function runStep(
     redact: config.redact,
     stop,
     hurry,
-    launchers,
     ...(isLogged || onLine !== undefined
       ? {
           onLine: (text: string) => {

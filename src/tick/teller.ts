@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { type Log, openLog } from '../log/log.ts';
+import { secretsOf } from '../script/redact.ts';
 import { narrate, type TickEvent } from './event.ts';
-import { secretsOf } from './redact.ts';
 
 /** Tells the central log, and whoever watches, what happens. */
 export interface Teller {
@@ -49,6 +49,7 @@ export function makeTeller(config: Config, environment: NodeJS.ProcessEnv, watch
 
   const open = async () => {
     if (log === undefined) {
+      const [{ openLog }, { secretsOf }] = await Promise.all([import('../log/log.ts'), import('../script/redact.ts')]);
       const secrets = config.groups.flatMap(({ scripts }) =>
         scripts.flatMap(({ env }) => secretsOf(config.redact, environment, env)),
       );

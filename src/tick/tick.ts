@@ -8,7 +8,6 @@ import { adoptRun } from './adopt.ts';
 import type { RunOrder } from './begin.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { type Launchers, makeLaunchers } from './launcher.ts';
 import { runOrders } from './order.ts';
 import { endTick, judgeTick, type TickOutcome } from './outcome.ts';
 import { applyPlan, holdOf, tellPlan } from './planned.ts';
@@ -49,14 +48,13 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
   const tick = makeTickId(startedAt);
   const requests = listenForRequests(order.config.outputs, tick, order.stop);
   const first: Session = { ...order, tick, now: startedAt, stop: requests.stop, isAskedToEnd: requests.isAsked };
-  const launchers = makeLaunchers();
   let lanes: Lanes | undefined;
   try {
     lanes = await takeLanes(lanesWithWork(first), first, order.wait);
     const recovered = await recoverRuns(lanes, first);
     const session = await readClockAgain(lanes, recovered, first, order.readNow);
 
-    const context: TickContext = { session, lanes, launchers, recovered, clock };
+    const context: TickContext = { session, lanes, recovered, clock };
     const plan = recordPlan(context);
     releaseIdleLanes(plan, context);
     if (!hasRuns(plan)) return { plan, runs: recovered, outcome: judgeTick(plan, recovered, session) };
@@ -67,7 +65,6 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
     return { plan: explainable(plan, executed, session), runs: executed.runs, outcome: executed.outcome };
   } finally {
     requests.close();
-    await launchers.close();
     lanes?.releaseAll();
   }
 }
@@ -76,7 +73,6 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
 interface TickContext {
   readonly session: Session;
   readonly lanes: Lanes;
-  readonly launchers: Launchers;
   /** The runs of dead ticks that this one has settled, by group. */
   readonly recovered: ReadonlyMap<string, RunRecord>;
   /** When the tick began, by the monotonic clock, ms. */
@@ -165,11 +161,11 @@ interface ExecutedPlan {
 
 /** Runs what the plan says, and records the tick's end together with that of the last run. */
 async function runPlan(plan: Plan, context: TickContext): Promise<ExecutedPlan> {
-  const { session, lanes, launchers, recovered, clock } = context;
+  const { session, lanes, recovered, clock } = context;
   const { config } = session;
   const skipped = new Map<string, Decision>();
   let executed: ExecutedPlan | undefined;
-  await runOrders(ordersOf(plan, config), lanes, session, launchers, {
+  await runOrders(ordersOf(plan, config), lanes, session, {
     onSkip({ group }, blockers) {
       const planned = plan.decisions.find((decision) => decision.group === group.name) as Decision;
       const skip = { ...planned, decision: 'skip', reason: blockers[0].reason, blockers } as const;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { readEvidence } from '../../src/tick/evidence.ts';
-import { identify } from '../../src/tick/process.ts';
+import { readEvidence } from '../../src/script/evidence.ts';
+import { identify } from '../../src/script/process.ts';
 import { gate, hasFaketime, isLinux, makeGate, makeWorkspace, note, program, release, type Workspace } from '../rig.ts';
 
 /** A workspace whose groups are lines of sh, one script each. */
@@ -369,7 +369,10 @@ describe('a tick that dies', () => {
       every: '1d',
       scripts: [
         { name: 'one', shell: note('one') },
-        { name: 'two', shell: `${note('two begins')}; ${gate('gate')}; ${note('two ends')}` },
+        {
+          name: 'two',
+          shell: `echo $$ >"$RHYTHM_WORKSPACE/pid"; ${note('two begins')}; ${gate('gate')}; ${note('two ends')}`,
+        },
         { name: 'three', shell: note('three') },
       ],
     },
@@ -387,7 +390,8 @@ describe('a tick that dies', () => {
     const second = workspace.start(['tick', '--json']);
     await expect
       .poll(() => (workspace.has('outputs/master_scheduler.log') ? workspace.log() : ''), patient)
-      .toMatch(/still runs \(pid \d+\)/);
+      .toContain(`[g/two] still runs (pid ${workspace.read('pid').trim()})`);
+    expect(workspace.log()).toContain(`[g/two] started (pid ${workspace.read('pid').trim()})`);
     release(workspace, 'gate');
     const { stdout, code } = await second.done;
     expect(code).toBe(0);
@@ -590,7 +594,7 @@ it.runIf(hasStrace)('a script starts when its run is durable in the history and 
     ['history synced', /fsync\(\d+<.*history\.jsonl>\)/],
     ['state synced', /fsync\(\d+<.*master_scheduler_state\.json.*tmp>\)/],
     ['folder synced', /fsync\(\d+<.*\/outputs>\)/],
-    ['script started', /write\(.*RHYTHM_GROUP='two'/],
+    ['script started', /write\(\d+<.*>, "go\\n", 3\)/],
   ];
   const seen = stderr
     .split('\n')

@@ -12,12 +12,12 @@ import {
   preselect,
 } from '../../report/run-history.ts';
 import { usualLengths } from '../../report/usual-durations.ts';
+import { identify } from '../../script/process.ts';
 import { type HistoryLine, readNewest, readOnward } from '../../state/history.ts';
 import { isHeld } from '../../state/lock.ts';
 import { outcomes } from '../../state/schema.ts';
 import { readState } from '../../state/store.ts';
 import { lanePath } from '../../tick/lane.ts';
-import { identify } from '../../tick/process.ts';
 import { readCount, readSince } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { findGroup } from '../find-group.ts';

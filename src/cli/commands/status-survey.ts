@@ -5,16 +5,16 @@ import { neutralise, redactText, withoutEscapes } from '../../log/safe-text.ts';
 import { planTick } from '../../plan/decide.ts';
 import { type Activity, reportStatus, type StatusDocument } from '../../report/status-document.ts';
 import { runsThatTell } from '../../report/usual-durations.ts';
+import { filesOf, readEvidence } from '../../script/evidence.ts';
+import { identify, isSame } from '../../script/process.ts';
+import { secretsOf } from '../../script/redact.ts';
 import { type HistoryLine, readNewest } from '../../state/history.ts';
 import { describeHolder, isHeld } from '../../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../../state/schema.ts';
 import { readPulse } from '../../state/stamp.ts';
 import { readState } from '../../state/store.ts';
 import { settleState } from '../../tick/adopt.ts';
-import { filesOf, readEvidence } from '../../tick/evidence.ts';
 import { lanePath } from '../../tick/lane.ts';
-import { identify, isSame } from '../../tick/process.ts';
-import { secretsOf } from '../../tick/redact.ts';
 
 /** So many bytes of the history's end are looked at: days of it, and few enough to be read in no time. */
 const mostOfHistory = 1 << 20;

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it, onTestFinished, test } from 'vitest';
-import { bootIdentity, carries, identify, isSame, listProcesses, living } from '../../src/tick/process.ts';
+import { bootIdentity, carries, identify, isSame, listProcesses, living } from '../../src/script/process.ts';
 import { until } from './job.ts';
 
 const isLinux = process.platform === 'linux';
@@ -72,7 +72,7 @@ describe('the table of processes', () => {
       group,
       startedAt: identify(process.pid)?.startedAt,
     });
-    if (isLinux) expect(listProcesses().ids.has(process.pid)).toBe(true);
+    if (isLinux) expect(listProcesses().has(process.pid)).toBe(true);
   });
 
   test.runIf(isLinux)('tells what a process carries in its environment, to the letter', async () => {

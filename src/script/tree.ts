@@ -1,17 +1,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
-import {
-  carries,
-  describe,
-  isSame,
-  type Listing,
-  lastProcessId,
-  listProcesses,
-  living,
-  type ProcessEntry,
-  type ProcessIdentity,
-} from './process.ts';
+import { carries, isSame, listProcesses, living, type ProcessEntry, type ProcessIdentity } from './process.ts';
 
 /** The processes of one attempt of a script. */
 export interface Tree {
@@ -26,14 +16,6 @@ export interface Tree {
   readonly isRunning?: () => boolean;
 }
 
-/** The processes of the system when a script is started, on Linux. */
-export interface Start {
-  /** Those that there were at that moment, or shortly before. */
-  readonly before: Listing;
-  /** The last id that had been given out; null where that is not known. */
-  readonly lastId: number | null;
-}
-
 /** How long what got SIGKILL may take to vanish, in ms. The kernel needs longer only for a process that hangs in it. */
 export const vanishWithin = 5_000;
 /** Between two looks, in ms: soon at first, for most processes end at once. */
@@ -41,9 +23,6 @@ const firstLook = 5;
 const lastLook = 250;
 /** How long, in ms, something that outlives its script may take to end before it counts as left behind. */
 const grace = 200;
-/** In less, ms, no system gives out so many process ids that one comes round again. */
-export const quick = 1_000;
-
 /**
  * What marks the processes of an attempt. The script's name and the attempt are part of it, so that a process which an
  * earlier script of the run, or an earlier attempt, left behind is not taken for one of this.
@@ -71,34 +50,22 @@ export async function endTree(tree: Tree, killAfter: number, hurry?: AbortSignal
 }
 
 /**
- * The processes that outlive a script which ended by itself, but for the leader of its group. They get a moment to end,
- * as the far end of a pipe needs it. So the usual case costs one listing, which is answered as well; and not even that
- * where the system has started nothing but the script meanwhile.
+ * The processes that outlive a script which ended by itself: members of its group and, on Linux, whatever carries its marks.
+ * They get a moment to end, as the far end of a pipe needs it.
  *
- * @param start what there was when the script started, which spares us to look into it
- * @param duration how long it ran, ms: an id may be given out anew only when all others have been
+ * @param before the ids of the processes that there were before it started, which need no look into their environment
  */
 export async function leftBehind(
   group: number,
   marks: readonly string[],
-  start: Start,
-  duration: number,
-): Promise<{ readonly left: number[]; readonly present: Listing }> {
-  const { before, lastId } = start;
-  if (process.platform === 'win32') return { left: [], present: before };
-  // A listing is not to serve for so long that its ids may have come round.
-  const age = readMonotonic() - before.at;
-  const isQuick = process.platform === 'linux' && duration < quick && age < 2 * quick;
-  const isRecent = isQuick && age < quick / 2;
-  if (isRecent && lastId !== null && lastProcessId() === lastId + 1) return { left: [], present: before };
+  before: ReadonlySet<number>,
+): Promise<number[]> {
+  if (process.platform === 'win32') return [];
   for (let waited = 0, wait = firstLook; ; waited += wait, wait *= 2) {
-    const present = listProcesses();
-    const fresh = [...present.ids].filter((pid) => !before.ids.has(pid) && pid !== group);
-    const marked = fresh.filter((pid) => carries(pid, marks));
-    const entries = groupExists(group) ? (isQuick ? describe(fresh) : living()) : [];
-    const members = entries.filter((entry) => entry.group === group && entry.pid !== group);
-    const left = new Set([...members.map((entry) => entry.pid), ...marked]);
-    if (left.size === 0 || waited >= grace) return { left: [...left].sort((a, b) => a - b), present };
+    const marked = [...listProcesses()].filter((pid) => !before.has(pid) && pid !== group && carries(pid, marks));
+    const members = groupExists(group) ? living().filter((entry) => entry.group === group && entry.pid !== group) : [];
+    const left = new Set([...marked, ...members.map(({ pid }) => pid)]);
+    if (left.size === 0 || waited >= grace) return [...left].sort((a, b) => a - b);
     await sleep(wait);
   }
 }

@@ -11,8 +11,10 @@ import type { ProcessIdentity } from './process.ts';
 export interface Evidence {
   /** The attempt it is about; null where no script has been started. */
   readonly attempt: number | null;
-  /** The leader of the script's process group: its launcher, which lives as long as the script, and has written how that ended when it has. */
+  /** The leader of the script's process group: its wrapper, which outlives the script to record how that ended. */
   readonly leader: ProcessIdentity | null;
+  /** The script's own process; null where its wrapper had not started it yet. */
+  readonly pid: number | null;
   /** When it was started, in ms since the epoch. */
   readonly startedAt: number | null;
   /** The tick found that it took too long and began to end it. */
@@ -21,7 +23,7 @@ export interface Evidence {
    * How it ended; null where it runs still, was ended together with its leader, or was ended because the tick was told
    * to stop: then its status says nothing about the script.
    */
-  readonly exit: (End & { readonly status: number; readonly at: number }) | null;
+  readonly exit: (End & { readonly at: number }) | null;
 }
 
 /** How a process ended: one of the two is null. */
@@ -33,11 +35,11 @@ export interface End {
 /** The files of a script within its run's folder, absolute. */
 export interface ScriptFiles {
   readonly log: string;
-  /** Who leads its process group, and how it ended. */
+  /** Its evidence. */
   readonly pid: string;
 }
 
-/** They stop a process, wake it or tell it something, and end none (signal(7), default actions Stop, Cont and Ign). */
+/** Signals that end no process by default (signal(7), default actions Stop, Cont and Ign). */
 const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT', 'SIGCHLD', 'SIGURG', 'SIGWINCH']);
 
 /** Where a script's files are: `<n>-<name>.log` and its like, the name made safe for any file system. */
@@ -48,10 +50,10 @@ export function filesOf(folder: string, number: number, scriptName: string): Scr
 }
 
 /**
- * Begins the evidence of an attempt, in place of that of an earlier one: the instant, in ms since the epoch, and who
- * leads the process group of the script (null on Windows), which is to be started when this is written. The file is
- * readable by the owner's group at most. The launcher appends `ended <attempt> <status>`, which lies in a block of the
- * disk that the file has already: so it finds room even where the disk has filled up meanwhile. Throws a StorageError.
+ * Writes the evidence of an attempt before it starts, and replaces that of an earlier one: the instant, in ms since the
+ * epoch, and the leader of the script's process group (null on Windows). The file is readable by the owner's group at most.
+ * The wrapper appends `pid <attempt> <script's process id>` and `ended <attempt> <status>`, which fit into a block of the
+ * disk that the file has already, so there is room for them even if the disk fills up. Throws a StorageError.
  */
 export function beginEvidence(
   files: ScriptFiles,
@@ -59,9 +61,9 @@ export function beginEvidence(
   leader: ProcessIdentity | null,
   instant: number,
 ): void {
-  const told = leader === null ? '' : `${attempt} ${leader.pid} ${leader.boot} ${leader.startedAt}\n`;
+  const identity = leader === null ? '' : `${attempt} ${leader.pid} ${leader.boot} ${leader.startedAt}\n`;
   try {
-    writeFileSync(files.pid, `from ${instant}\n${told}`, { mode: 0o640 });
+    writeFileSync(files.pid, `from ${instant}\n${identity}`, { mode: 0o640 });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const message = `The file ${files.pid} can't be written (${reason}): see to its folder and the disk.`;
@@ -92,37 +94,61 @@ export function readEvidence(folder: string, number: number, scriptName: string)
   const lines = readLines(files.pid);
   const from = lines[0]?.split(' ')[1];
   const start = lines.map((line) => line.split(/\s+/)).find((fields) => fields.length > 3);
-  const [attempt, pid, boot, ...startedAt] = start ?? [];
-  if (attempt === undefined || pid === undefined || boot === undefined) {
-    return { attempt: null, leader: null, startedAt: null, isTimedOut: false, exit: null };
+  const [attempt, leader, boot, ...startedAt] = start ?? [];
+  if (attempt === undefined || leader === undefined || boot === undefined) {
+    return { attempt: null, leader: null, pid: null, startedAt: null, isTimedOut: false, exit: null };
   }
-  const told = lines.find((line) => line.startsWith(`ended ${attempt} `))?.slice('ended '.length);
-  const older = told === undefined ? readLines(olderExit(files)).find((line) => line !== '') : undefined;
-  const [ofAttempt, status] = (told ?? older)?.split(' ') ?? [];
-  const hasEnded = status !== undefined && ofAttempt === attempt && !lines.includes('interrupted');
-  const file = told === undefined ? olderExit(files) : files.pid;
+  const pid = readValue('pid', attempt, lines);
+  const end = lines.includes('interrupted') ? null : readStatus(files, Number(attempt));
+  const isTimedOut = lines.includes('timed-out');
   return {
     attempt: Number(attempt),
-    leader: { pid: Number(pid), startedAt: startedAt.join(' '), boot },
+    leader: { pid: Number(leader), startedAt: startedAt.join(' '), boot },
+    pid: pid === null ? null : Number(pid),
     startedAt: from === undefined ? null : Number(from),
-    isTimedOut: lines.includes('timed-out'),
-    exit: hasEnded
-      ? { ...endOf(Number(status)), status: Number(status), at: Math.round(statSync(file).mtimeMs) }
-      : null,
+    isTimedOut,
+    exit: end === null ? null : { ...(isTimedOut ? asSignalled(end, 'SIGTERM') : end), at: end.at },
   };
 }
 
+/** How an attempt ended as its wrapper saw it, and when, in ms since the epoch; null where it did not record it. */
+export function readStatus(files: ScriptFiles, attempt: number): (End & { readonly at: number }) | null {
+  const status = readValue('ended', `${attempt}`, readLines(files.pid));
+  if (status !== null) return { ...endOf(Number(status)), at: Math.round(statSync(files.pid).mtimeMs) };
+  const older = readLines(olderExit(files)).find((line) => line !== '');
+  const [ofAttempt, olderStatus] = older?.split(' ') ?? [];
+  if (olderStatus === undefined || ofAttempt !== `${attempt}`) return null;
+  return { ...endOf(Number(olderStatus)), at: Math.round(statSync(olderExit(files)).mtimeMs) };
+}
+
+/** What a line `<key> <attempt> <value>` says; null where there is none. */
+function readValue(key: string, attempt: string, lines: readonly string[]): string | null {
+  const start = `${key} ${attempt} `;
+  return lines.find((line) => line.startsWith(start))?.slice(start.length) ?? null;
+}
+
 /**
- * A shell's exit status told apart: 128 + n stands for the signal n if one ends processes (POSIX.1, Shell 2.8.2); ksh93
- * says 256 + n, yash 384 + n. A script that itself exits with such a status can't be told from one that the signal ended.
+ * What a shell's exit status tells: 128 + n may stand for the signal n (POSIX.1, Shell 2.8.2) but also for a program that
+ * exits so, hence it is a code; ksh93's 256 + n and yash's 384 + n can only be signals.
  */
 export function endOf(status: number): End {
-  const signal = status > 128 ? nameOf(status > 255 ? status & 127 : status - 128) : undefined;
+  const signal = status > 255 ? nameOf(status & 127) : undefined;
   return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
 }
 
+/** An end after this signal was sent: a code that fits it stands for it. */
+export function asSignalled(end: End, sent: 'SIGTERM'): End {
+  return end.exitCode === 128 + constants.signals[sent] ? { exitCode: null, signal: sent } : end;
+}
+
+/** The signal that a code may stand for, if it ends processes; null where there is none. */
+export function signalOfCode(exitCode: number): string | null {
+  const signal = exitCode > 128 ? nameOf(exitCode - 128) : undefined;
+  return signal === undefined || harmless.has(signal) ? null : signal;
+}
+
 function nameOf(signal: number): string | undefined {
-  return Object.entries(constants.signals).find(([name, value]) => value === signal && !harmless.has(name))?.[0];
+  return Object.entries(constants.signals).find(([, value]) => value === signal)?.[0];
 }
 
 /** The status that a shell gives to an end. */

@@ -1,16 +1,23 @@
 import { relative, sep } from 'node:path';
 import type { Script } from '../config/config.ts';
+import { seconds } from '../log/seconds.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { isoOf, type Outcome, type ScriptRecord } from '../state/schema.ts';
-import { seconds } from './event.ts';
-import { type End, filesOf, noteEnding, readEvidence, type ScriptFiles, statusOf } from './evidence.ts';
-import type { Launchers } from './launcher.ts';
+import {
+  asSignalled,
+  type End,
+  filesOf,
+  noteEnding,
+  readStatus,
+  type ScriptFiles,
+  signalOfCode,
+  statusOf,
+} from './evidence.ts';
+import { findProgram } from './find-program.ts';
 import { closeOutput, followLines, lastLines, type Output, openOutput, sealOutput, separate } from './output.ts';
-import { identify } from './process.ts';
-import { findProgram } from './program.ts';
+import { identify, listProcesses } from './process.ts';
 import { secretsOf } from './redact.ts';
-import { removeRemark } from './remark.ts';
-import { environmentsOf, type Reservation, reserveLauncher, startAttempt } from './start.ts';
+import { startAttempt } from './start-attempt.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
 /** One script to be run, with all that it has to know. */
@@ -37,13 +44,11 @@ export interface ScriptOrder {
   /** Wants every line of the output as it appears, fit for a log. */
   readonly onLine?: (line: string) => void;
   readonly onEvent: (event: ScriptEvent) => void;
-  /** Those of the tick. */
-  readonly launchers: Launchers;
 }
 
 /** What happens while a script runs. */
 export type ScriptEvent =
-  /** `pid`: the leader of the script's process group. */
+  /** `pid`: the script's own process. */
   | { readonly kind: 'started'; readonly pid: number; readonly attempt: number }
   /** `attempt`: the one that comes `inMs` ms from now; `why`: what befell the one before. */
   | { readonly kind: 'retrying'; readonly attempt: number; readonly inMs: number; readonly why: string }
@@ -93,22 +98,36 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { re
   const notStarted = (outcome: 'interrupted' | 'failed', message: string) =>
     record(0, { exitCode: null, signal: null, outcome, message });
   if (stop.aborted) return notStarted('interrupted', 'the tick was told to stop');
-  const program = findProgram(script, order.workspace, ...environments);
-  if ('obstacle' in program) return notStarted('failed', program.obstacle);
+  const command = findCommand(order, environments);
+  if ('obstacle' in command) return notStarted('failed', command.obstacle);
 
   const secrets = secretsOf(order.redact, ...environments);
-  const first = reserveLauncher(order);
   const output = openOutput(files.log);
   let ran: Awaited<ReturnType<typeof runAttempts>>;
   try {
-    ran = await runAttempts(order, program.path, files, output, secrets, first);
+    ran = await runAttempts(order, command, files, output, secrets);
   } finally {
     closeOutput(output);
-    first.cancel();
   }
   await sealOutput(files.log, secrets, ran.hasLeftBehind);
   const tail = ran.last.outcome === 'succeeded' ? [] : await lastLines(files.log, tailLines, secrets);
   return record(ran.attempts, ran.last, tail);
+}
+
+/** The program of a script and its arguments, the same for all of its attempts. */
+interface Command {
+  /** Absolute. */
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+/** Decides what is started for a script, or why that can't be. */
+function findCommand(
+  { script, workspace }: ScriptOrder,
+  environments: readonly NodeJS.ProcessEnv[],
+): Command | { readonly obstacle: string } {
+  const program = findProgram(script, workspace, ...environments);
+  return 'obstacle' in program ? program : { path: program.path, args: script.argv.slice(1) };
 }
 
 /**
@@ -134,11 +153,10 @@ function longestRetryIn(retryDelay: number, attempt: number): number {
 /** Attempts until one succeeds, none is left, or the tick is told to stop. */
 async function runAttempts(
   order: ScriptOrder,
-  path: string,
+  command: Command,
   files: ScriptFiles,
   output: Output,
   secrets: readonly string[],
-  first: Reservation,
 ): Promise<{ attempts: number; last: Ending; hasLeftBehind: boolean }> {
   const { script, stop } = order;
   let hasLeftBehind = false;
@@ -147,7 +165,7 @@ async function runAttempts(
   try {
     for (let attempt = 1; ; attempt++) {
       if (attempt > 1) separate(output, `attempt ${attempt}`);
-      const last = await runAttempt(order, attempt, path, files, output, first);
+      const last = await runAttempt(order, command, attempt, files, output);
       hasLeftBehind ||= last.hasLeftBehind;
       const isOver = last.outcome === 'succeeded' || last.outcome === 'interrupted' || attempt > script.retries;
       if (isOver) return { attempts: attempt, last, hasLeftBehind };
@@ -167,64 +185,91 @@ async function runAttempts(
 
 async function runAttempt(
   order: ScriptOrder,
+  command: Command,
   attempt: number,
-  path: string,
   files: ScriptFiles,
   output: Output,
-  first: Reservation,
 ): Promise<Ending & { hasLeftBehind: boolean }> {
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
-  const clock = readMonotonic();
-  const started = await startAttempt(order, attempt, path, files, output, first);
+  const before = listProcesses();
+  const started = await startAttempt({
+    ...command,
+    number: attempt,
+    cwd: script.cwd,
+    environment: Object.assign({}, ...environmentsOf(order, attempt)),
+    isVerbatim: script.verbatim === true,
+    files,
+    descriptor: output.descriptor,
+  });
   if ('obstacle' in started) {
     const message = `could not be started (${started.obstacle})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
   }
-  const { pid, ended } = started;
+  const { pid, group } = started;
   order.onEvent({ kind: 'started', pid, attempt });
 
-  let isHeard = false;
-  const heard = ended.finally(() => {
-    isHeard = true;
+  let hasEnded = false;
+  const ended = started.ended.finally(() => {
+    hasEnded = true;
   });
-  const isLate = await hasPassed(script.timeout, stop, heard);
-  const leader = isHeard ? null : identify(pid);
-  // What has ended by itself keeps its outcome, even if we did not hear of it before the stop or the timeout.
-  if (leader === null || (isPosix && readEvidence(order.folder, order.number, script.name).exit !== null)) {
-    const end = await heard;
-    // Somebody killed the leader, and the script may still run: nobody would learn how it ends.
-    if (end.isLost) await endTree({ leader: null, marks }, script.killAfter);
-    const { left, present } = await leftBehind(pid, marks, started.start, readMonotonic() - clock);
-    if (left.length === 0) started.allGone(present);
-    else started.notGone();
+  const isLate = await hasPassed(script.timeout, stop, ended);
+  const leader = hasEnded ? null : identify(group);
+  // What has ended by itself keeps its outcome, even if its end arrives after the stop or the timeout.
+  if (leader === null || (isPosix && readStatus(files, attempt) !== null)) {
+    const { isLost, ...end } = await ended;
+    // Nothing would record how the script ends.
+    if (isLost) await endTree({ leader: null, marks }, script.killAfter);
+    const left = await leftBehind(group, marks, before);
     if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });
     return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
   noteEnding(files, isLate ? 'timed-out' : 'interrupted');
-  // A launcher that the signal meets when its script has ended would wait for another one.
-  void heard.then(started.notGone, () => undefined);
   if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
   const remaining = await endTree({ leader, marks, isRunning: started.isRunning }, script.killAfter, order.hurry);
   // A leader that hangs in the kernel is not waited for.
-  const { exitCode, signal } = remaining.includes(pid) ? { exitCode: null, signal: null } : await heard;
-  if (remaining.length > 0) started.abandon();
-  // Where somebody reads along it makes none.
-  else if (isPosix && signal === 'SIGTERM' && order.onLine === undefined) removeRemark(files.log);
+  const isHanging = remaining.includes(group);
+  if (isHanging) started.abandon();
+  const { exitCode, signal } = isHanging ? { exitCode: null, signal: null } : asSignalled(await ended, 'SIGTERM');
   const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
   const message = remaining.length === 0 ? what : `${what}, and these could not be ended: ${remaining.join(', ')}`;
   const outcome = isLate ? 'timed-out' : 'interrupted';
   return { exitCode, signal, outcome, message, hasLeftBehind: remaining.length > 0 };
 }
 
+/** What an attempt has in its environment, part by part: of a name that several of them have, the last one counts. */
+function environmentsOf(order: ScriptOrder, attempt: number): readonly NodeJS.ProcessEnv[] {
+  const { script } = order;
+  return [
+    process.env,
+    script.env,
+    // Last, so that neither the tick's environment nor the script's can override it.
+    {
+      RHYTHM_WORKSPACE: order.workspace,
+      RHYTHM_OUTPUTS: order.outputs,
+      RHYTHM_GROUP: order.group,
+      RHYTHM_SCRIPT: script.name,
+      RHYTHM_RUN_ID: order.runId,
+      RHYTHM_BEAT: order.beat ?? '',
+      RHYTHM_ATTEMPT: String(attempt),
+    },
+  ];
+}
+
 /** What the script's own end means. */
-export function judgeEnd(script: Pick<Script, 'successExitCodes'>, end: End): Ending {
-  const status = statusOf(end);
+export function judgeEnd(script: Pick<Script, 'successExitCodes'>, { exitCode, signal }: End): Ending {
+  const status = statusOf({ exitCode, signal });
   if (status === 0 || (status !== null && script.successExitCodes.includes(status))) {
-    return { ...end, outcome: 'succeeded', message: null };
+    return { exitCode, signal, outcome: 'succeeded', message: null };
   }
-  const how = end.exitCode === null ? 'ended, and how is not known' : `exited with code ${end.exitCode}`;
-  return { ...end, outcome: 'failed', message: end.signal === null ? how : `was ended by ${end.signal}` };
+  return { exitCode, signal, outcome: 'failed', message: describeFailure({ exitCode, signal }) };
+}
+
+function describeFailure({ exitCode, signal }: End): string {
+  if (signal !== null) return `was ended by ${signal}`;
+  if (exitCode === null) return 'ended, and how is not known';
+  const likely = signalOfCode(exitCode);
+  return `exited with code ${exitCode}${likely === null ? '' : ` (as after ${likely})`}`;
 }
 
 /** Waits, however long; false as soon as the signal is aborted or the other event has come. */

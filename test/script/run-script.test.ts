@@ -1,15 +1,21 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { getPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, test, vi } from 'vitest';
-import { endOf, filesOf, forgetEvidence, noteEnding, readEvidence, statusOf } from '../../src/tick/evidence.ts';
-import { makeLaunchers } from '../../src/tick/launcher.ts';
-import { identify, isSame, living } from '../../src/tick/process.ts';
-import { longestDuration, retryIn, runScript } from '../../src/tick/script.ts';
+import {
+  asSignalled,
+  endOf,
+  filesOf,
+  forgetEvidence,
+  noteEnding,
+  readEvidence,
+  statusOf,
+} from '../../src/script/evidence.ts';
+import { identify, isSame, living } from '../../src/script/process.ts';
+import { longestDuration, retryIn, runScript } from '../../src/script/run-script.ts';
 import { letThrough } from '../rig.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
@@ -39,46 +45,67 @@ describe('how a script ends', () => {
     ['exit 74', [], 'failed', 74, null],
     ['exit 127', [], 'failed', 127, null],
     ['exit 255', [], 'failed', 255, null],
-    ['kill -KILL $$', [], 'failed', null, 'SIGKILL'],
-    ['kill -SEGV $$', [], 'failed', null, 'SIGSEGV'],
-    ['kill -INT $$', [], 'failed', null, 'SIGINT'],
-    ['kill -TERM $$', [143], 'succeeded', null, 'SIGTERM'],
+    ['kill -TERM $$', [143], 'succeeded', 143, null],
   ])('%s with success codes %j: %s', async (text, successExitCodes, outcome, exitCode, signal) => {
     const record = await runScript(bench.sh(text, { successExitCodes }));
     expect(record).toMatchObject({ name: 'it', outcome, exitCode, signal, attempts: 1, outputFile: 'runs/r/1-it.log' });
-    const message = exitCode === null ? `was ended by ${signal}` : `exited with code ${exitCode}`;
-    expect(record.message).toBe(outcome === 'succeeded' ? null : message);
-    // dash has a word for most signals.
-    expect(bench.read(logFile())).toMatch(signal === null ? /^$/ : /^(\w+( fault)?\n)?$/);
+    expect(record.message).toBe(outcome === 'succeeded' ? null : `exited with code ${exitCode}`);
+    expect(bench.read(logFile())).toBe('');
     expect(evidence()).toMatchObject({ attempt: 1, isTimedOut: false, exit: { exitCode, signal } });
     expect(Date.parse(record.finishedAt as string)).toBeGreaterThanOrEqual(Date.parse(record.startedAt as string));
   });
 
-  it.each([147, 148, 149, 150])(
-    'exit %i, which stands for a signal that stops, is an end like others',
+  test.each([
+    ['exit 137', 137, 'SIGKILL'],
+    ['exit 130', 130, 'SIGINT'],
+    ['kill -KILL $$', 137, 'SIGKILL'],
+    ['kill -SEGV $$', 139, 'SIGSEGV'],
+    ['kill -INT $$', 130, 'SIGINT'],
+  ])('%s is recorded as code %i, because a shell can not tell it from %s', async (text, exitCode, signal) => {
+    const record = await runScript(bench.sh(text));
+    expect(record).toMatchObject({ outcome: 'failed', exitCode, signal: null });
+    expect(record.message).toBe(`exited with code ${exitCode} (as after ${signal})`);
+    expect(evidence().exit).toMatchObject({ exitCode, signal: null });
+  });
+
+  it.each([129 + 18, 148, 149, 150, 200, 255])(
+    'exit %i, which stands for no signal that ends, is only a code',
     async (code) => {
-      expect(await runScript(bench.sh(`exit ${code}`))).toMatchObject({ exitCode: code, signal: null });
+      const record = await runScript(bench.sh(`exit ${code}`));
+      expect(record).toMatchObject({ exitCode: code, signal: null, message: `exited with code ${code}` });
     },
   );
 
-  it('keeps the word of a shell that the script itself started', async () => {
-    const text = "sh -c 'kill -KILL $$'; exit $?";
-    const alone = spawnSync('sh', ['-c', text], { encoding: 'utf8' });
+  test.each([
+    ['that kills itself', 'echo hello; kill -9 $$', 'hello\n'],
+    ['that kills its whole group', 'echo hello; kill -s TERM 0; sleep 60', 'hello\n'],
+    ['in whose shell a child is killed', "sh -c 'kill -KILL $$'; exit $?", null],
+  ])('the output of a script %s is exactly what it printed', async (_, text, printed) => {
+    const alone = spawnSync('sh', ['-c', text], { encoding: 'utf8', detached: true, timeout: 10_000 } as object);
     await runScript(bench.sh(text));
-    expect(bench.read(logFile())).toBe(alone.stderr);
+    expect(bench.read(logFile())).toBe(printed ?? alone.stderr);
   });
 
   test.each([
     ['by its timeout', { timeout: 200 }, {}],
-    ['by its timeout, while somebody reads along', { timeout: 200 }, { onLine: (): void => undefined }],
-    ['by itself, while somebody reads along', {}, { onLine: (): void => undefined }],
-  ])('has its own words in its output and no more, ended by a signal %s', async (_, script, rest) => {
+    ['by its timeout, while its lines are followed', { timeout: 200 }, { onLine: (): void => undefined }],
+    ['by itself, while its lines are followed', {}, { onLine: (): void => undefined }],
+  ])('the output of a script that a signal ends %s is exactly what it printed', async (_, script, rest) => {
     const end = 'timeout' in script ? 'exec sleep 60' : 'kill -TERM $$';
-    // The very words of a shell, which are the script's own here.
+    // The words that a shell would add.
     const text = `printf 'Terminated\nTerminated\n'; ${end}`;
     await runScript(bench.sh(text, { ...script, retries: 1 }, rest));
     const words = 'Terminated\nTerminated\n';
     expect(bench.read(logFile())).toBe(`${words}--- attempt 2 ---\n${words}`);
+  });
+
+  it('the process id of the start is the script’s own', async () => {
+    await runScript(bench.sh('echo $$; exit 1', { retries: 1, name: 'first' }));
+    await runScript(bench.job({ argv: ['sh', '-c', 'echo $$'], name: 'second' }, { number: 2 }));
+    const started = bench.events.flatMap((event) => (event.kind === 'started' ? [event.pid] : []));
+    const printed = `${bench.read(logFile(1, 'first'))}${bench.read(logFile(2, 'second'))}`;
+    expect(printed.match(/^\d+$/gm)?.map(Number)).toEqual(started);
+    expect(new Set(started).size).toBe(3);
   });
 
   it('tells the last lines of what failed, and none of what succeeded', async () => {
@@ -130,9 +157,7 @@ describe('what a script is given', () => {
     });
     const env = { OWN: 'a=b\nc', HOME: '/elsewhere', RHYTHM_GROUP: 'forged', RHYTHM_ATTEMPT: '9' };
     const print = 'process.stdout.write(JSON.stringify(process.env))';
-    const launchers = makeLaunchers();
-    onTestFinished(() => launchers.close());
-    await runScript(bench.job({ argv: [process.execPath, '-e', print], env }, { launchers }));
+    await runScript(bench.job({ argv: [process.execPath, '-e', print], env }));
     expect(JSON.parse(bench.read(logFile()))).toMatchObject({
       RHYTHM_TEST_OF_TICK: 'tick',
       attempt: 'mine',
@@ -269,7 +294,7 @@ describe('what the system refuses to start', () => {
     const tooLarge = await runScript(bench.sh('true', { env: { BIG: 'x'.repeat(200_000) } }));
     expect(tooLarge).toMatchObject({ outcome: 'failed', message: 'could not be started (E2BIG)' });
     const argument = await runScript(bench.job({ argv: ['/bin/sh', '-c', 'true', 'x'.repeat(200_000)] }));
-    expect(argument).toMatchObject({ outcome: 'failed', exitCode: 126 });
+    expect(argument).toMatchObject({ outcome: 'failed', message: 'could not be started (E2BIG)' });
     expect(await runScript(bench.sh('true'))).toMatchObject({ outcome: 'succeeded' });
   });
 });
@@ -400,84 +425,35 @@ describe('a tick that is told to stop', () => {
   it('goes on in the same output when the run is resumed', async () => {
     await runScript(bench.sh('echo one; kill -KILL $$'));
     await runScript(bench.sh('echo two'));
-    expect(bench.read(logFile())).toMatch(/^one\n(Killed\n)?--- resumed ---\ntwo\n$/);
+    expect(bench.read(logFile())).toBe('one\n--- resumed ---\ntwo\n');
     expect(evidence()).toMatchObject({ attempt: 1, exit: { exitCode: 0 } });
   });
 });
 
 describe('scripts that follow each other', () => {
-  const leaders = () => bench.events.flatMap((event) => (event.kind === 'started' ? [event.pid] : []));
-
-  it.runIf(process.platform === 'linux')('are started by one launcher where they have all in common', async () => {
-    await runScript(bench.sh('exit 1', { retries: 1 }));
-    await runScript(bench.sh('true', { name: 'next' }, { number: 2 }));
-    await runScript(bench.sh('true', { env: { OTHER: '1' } }, { number: 3 }));
-    await runScript(bench.sh('true', { cwd: bench.runFolder }, { number: 4 }));
-    const [first, again, next, otherEnvironment, otherFolder] = leaders();
-    expect([again, next]).toEqual([first, first]);
-    expect(new Set([first, otherEnvironment, otherFolder]).size).toBe(3);
-  });
-
-  it('share no launcher after a long one, whose group tells what is left of it by not being there', async () => {
-    await runScript(bench.sh('sleep 1.1'));
-    await runScript(bench.sh('true', { name: 'next' }, { number: 2 }));
-    const [first, next] = leaders();
-    expect(next).not.toBe(first);
-    expect(identify(first ?? 0)).toBeNull();
-  });
-
-  it('share no launcher where one left processes behind, or signalled its whole group', async () => {
-    await runScript(bench.sh('sleep 60 & echo $! >left'));
-    const left = Number(bench.read('left'));
-    onTestFinished(() => void process.kill(left, 'SIGKILL'));
-    expect(bench.events).toContainEqual({ kind: 'left-behind', pids: [left] });
-    expect(await runScript(bench.sh('trap "exit 3" TERM; kill -s TERM 0', { name: 'second' }))).toMatchObject({
-      exitCode: 3,
-    });
-    expect(await runScript(bench.sh('kill -s KILL 0', { name: 'third' }))).toMatchObject({
-      outcome: 'failed',
-      signal: 'SIGKILL',
-    });
-    await runScript(bench.sh('true'));
-    expect(new Set(leaders()).size).toBe(4);
-    expect(identify(left)).not.toBeNull();
-  });
-
-  it.runIf(process.platform === 'linux')(
-    'share no launcher where the folder is another one by the same name',
-    async () => {
-      for (const name of ['one', 'two']) bench.write(`${name}/which`, name);
-      symlinkSync('one', bench.path('current'));
-      const cwd = bench.path('current');
-      await runScript(bench.sh('ln -sfn two ../current', { cwd }));
-      await runScript(bench.sh('cat which', { cwd }, { number: 2 }));
-      expect(bench.read(logFile(2))).toBe('two');
-    },
-  );
-
-  it.runIf(process.platform === 'linux' && isRoot)(
-    'share no launcher where one has made the whole group nicer',
-    async () => {
-      await runScript(bench.sh('renice -n 5 -g 0'));
-      await runScript(bench.sh('nice', {}, { number: 2 }));
-      expect(Number(bench.read(logFile(2)))).toBe(getPriority());
-    },
-  );
-
-  it('are told nothing of each other, nor of a script that the tick was started by', async () => {
+  it('learn nothing of each other, nor of a script that the tick was started by', async () => {
     vi.stubEnv('RHYTHM_RUN_ID', 'outer');
     vi.stubEnv('RHYTHM_ATTEMPT', '7');
     onTestFinished(() => void vi.unstubAllEnvs());
-    const launchers = makeLaunchers();
-    onTestFinished(() => launchers.close());
-    await runScript(bench.sh('export LEFT=1; umask 0; cd /; trap "" TERM; exec 5>&1', {}, { launchers }));
-    const job = bench.sh('env; umask; pwd; trap; tr "\\0" "\\n" <"/proc/$PPID/environ"', {}, { number: 2, launchers });
+    await runScript(bench.sh('export LEFT=1; umask 0; cd /; trap "" TERM; exec 5>&1'));
+    const job = bench.sh('env; umask; pwd; trap', {}, { number: 2 });
     expect(await runScript(job)).toMatchObject({ outcome: 'succeeded' });
     const lines = bench.read(logFile(2)).split('\n');
     expect(lines).toContain(`RHYTHM_RUN_ID=${job.runId}`);
     expect(lines).toContain(bench.folder);
     expect(lines.filter((line) => /^LEFT=|^0+$|^trap|=outer$|_rhythm_|^OLDPWD=\/$/.test(line))).toEqual([]);
     expect(lines.filter((line) => line.startsWith('RHYTHM_ATTEMPT'))).toEqual(['RHYTHM_ATTEMPT=1']);
+  });
+
+  it('end with their own status when one signalled its whole group', async () => {
+    expect(await runScript(bench.sh('trap "exit 3" TERM; kill -s TERM 0', { name: 'first' }))).toMatchObject({
+      exitCode: 3,
+    });
+    expect(await runScript(bench.sh('kill -s KILL 0', { name: 'second' }))).toMatchObject({
+      outcome: 'failed',
+      signal: 'SIGKILL',
+    });
+    expect(await runScript(bench.sh('true', { name: 'third' }))).toMatchObject({ outcome: 'succeeded' });
   });
 });
 
@@ -513,8 +489,8 @@ describe('what a script leaves behind', () => {
   });
 });
 
-describe('a launcher that is killed', () => {
-  it('before it has told of a status, but not before it has written it, has lost nothing', async () => {
+describe('a wrapper that is killed', () => {
+  it('has lost nothing when it has written the status', async () => {
     const { pid } = filesOf(bench.runFolder, 1, 'it');
     const record = await runScript(bench.sh(`echo "ended 1 0" >>"${pid}"; kill -s KILL $PPID`));
     expect(record).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
@@ -527,7 +503,7 @@ describe('the evidence', () => {
     const running = runScript(bench.sh('echo >ready; read x <go'));
     await readFile(ready);
     const { leader, startedAt, exit, attempt } = evidence();
-    expect(bench.events).toEqual([{ kind: 'started', pid: leader?.pid, attempt: 1 }]);
+    expect(bench.events).toEqual([{ kind: 'started', pid: evidence().pid, attempt: 1 }]);
     expect(leader).toEqual(identify(leader?.pid ?? 0));
     expect(living().filter(({ group }) => group === leader?.pid)).toHaveLength(2);
     expect([attempt, exit]).toEqual([1, null]);
@@ -539,17 +515,14 @@ describe('the evidence', () => {
 
   it('holds the status of a script whose tick was killed', async () => {
     const [ready, go] = [pipe('ready'), pipe('go')];
-    const [source, launchers] = ['script', 'launcher'].map(
-      (name) => pathToFileURL(join(import.meta.dirname, `../../src/tick/${name}.ts`)).href,
-    );
+    const source = pathToFileURL(join(import.meta.dirname, '../../src/script/run-script.ts')).href;
     const job = bench.sh('echo $$ >ready; read x <go; echo done; exit 7');
     const program = bench.write(
       'tick.mjs',
-      `import { makeLaunchers } from ${JSON.stringify(launchers)};
-       import { runScript } from ${JSON.stringify(source)};
+      `import { runScript } from ${JSON.stringify(source)};
        const job = ${JSON.stringify(job)};
        const { signal: stop } = new AbortController();
-       await runScript({ ...job, stop, onEvent() {}, launchers: makeLaunchers() });`,
+       await runScript({ ...job, stop, onEvent() {} });`,
     );
     const loader = import.meta.resolve('tsx');
     const tick = spawn(process.execPath, ['--import', loader, program], { stdio: 'inherit' });
@@ -562,12 +535,12 @@ describe('the evidence', () => {
     expect(evidence().exit).toBeNull();
     letThrough(go);
     await until(() => evidence().exit !== null);
-    expect(evidence().exit).toMatchObject({ exitCode: 7, status: 7 });
+    expect(evidence().exit).toMatchObject({ exitCode: 7 });
     expect(bench.read(logFile())).toBe('done\n');
   });
 
   it('is nothing where there is none, or an incomplete one', () => {
-    const nothing = { attempt: null, leader: null, startedAt: null, isTimedOut: false, exit: null };
+    const nothing = { attempt: null, leader: null, pid: null, startedAt: null, isTimedOut: false, exit: null };
     expect(evidence()).toEqual(nothing);
     bench.write(logFile().replace('.log', '.pid'), 'from 5\n1 123 boot');
     expect(evidence()).toEqual(nothing);
@@ -577,7 +550,8 @@ describe('the evidence', () => {
       expect(evidence()).toMatchObject({ attempt: 2, startedAt: 5, exit: null });
       expect(evidence().leader).toEqual({ pid: 123, boot: 'boot', startedAt: '77' });
     }
-    bench.write(logFile().replace('.log', '.pid'), `${begun}ended 2 0\n`);
+    bench.write(logFile().replace('.log', '.pid'), `${begun}pid 1 6\npid 2 7\nended 2 0\n`);
+    expect(evidence().pid).toBe(7);
     expect(evidence().exit).toMatchObject({ exitCode: 0 });
     noteEnding(filesOf(bench.runFolder, 1, 'it'), 'interrupted');
     expect(evidence().exit).toBeNull();
@@ -596,9 +570,9 @@ describe('the evidence', () => {
   it('takes a status apart and puts it together again', () => {
     const statuses = fc.integer({ min: 0, max: 255 });
     fc.assert(fc.property(statuses, (status) => statusOf(endOf(status)) === status));
-    expect(endOf(137)).toEqual({ exitCode: null, signal: 'SIGKILL' });
-    expect(endOf(134)).toEqual({ exitCode: null, signal: 'SIGABRT' });
-    expect(endOf(200)).toEqual({ exitCode: 200, signal: null });
+    expect(endOf(137)).toEqual({ exitCode: 137, signal: null });
+    expect(asSignalled(endOf(143), 'SIGTERM')).toEqual({ exitCode: null, signal: 'SIGTERM' });
+    expect(asSignalled(endOf(137), 'SIGTERM')).toEqual({ exitCode: 137, signal: null });
   });
 
   it('is written under names that any file system takes', () => {

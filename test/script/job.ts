@@ -2,8 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Script } from '../../src/config/config.ts';
-import { makeLaunchers } from '../../src/tick/launcher.ts';
-import type { ScriptEvent, ScriptOrder } from '../../src/tick/script.ts';
+import type { ScriptEvent, ScriptOrder } from '../../src/script/run-script.ts';
 
 /** A temporary workspace with a run's folder, and jobs in it. */
 export interface Workbench {
@@ -26,7 +25,6 @@ export function makeWorkbench(): Workbench {
   const runFolder = join(folder, 'outputs', 'runs', 'r');
   mkdirSync(runFolder, { recursive: true });
   const events: ScriptEvent[] = [];
-  const launchers = makeLaunchers();
   const path = (name: string) => join(folder, name);
   const job: Workbench['job'] = (script, rest) => ({
     script: {
@@ -52,7 +50,6 @@ export function makeWorkbench(): Workbench {
     redact: [],
     stop: new AbortController().signal,
     onEvent: (event) => events.push(event),
-    launchers,
     ...rest,
   });
   return {
@@ -69,10 +66,7 @@ export function makeWorkbench(): Workbench {
     read: (name) => readFileSync(path(name), 'utf8'),
     job,
     sh: (text, script, rest) => job({ argv: ['sh', '-c', text], ...script }, rest),
-    remove() {
-      void launchers.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 

@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { readMonotonic } from '../monotonic.ts';
 
 /**
  * Who a process is. A process id alone proves nothing, for it is given to another process once its first bearer has
@@ -20,13 +19,6 @@ export interface ProcessEntry {
   /** Its process group. */
   readonly group: number;
   readonly startedAt: string;
-}
-
-/** The ids that the processes of the system had at one moment. */
-export interface Listing {
-  readonly ids: ReadonlySet<number>;
-  /** By the monotonic clock, ms. */
-  readonly at: number;
 }
 
 /** ps takes the time zone and the language of its dates from the environment; these make every look comparable. */
@@ -83,38 +75,14 @@ export function bootIdentity(): string {
 export function living(): ProcessEntry[] {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return ps(['-A']);
-  return describe(listProcesses().ids);
-}
-
-/** Those of these processes that live, on Linux. */
-export function describe(pids: Iterable<number>): ProcessEntry[] {
-  return [...pids].map(readStat).filter((entry) => entry !== null);
+  return [...listProcesses()].map(readStat).filter((entry) => entry !== null);
 }
 
 /** The ids of all processes on Linux, at the cost of one listing; none elsewhere. */
-export function listProcesses(): Listing {
-  const at = readMonotonic();
+export function listProcesses(): Set<number> {
   const names = process.platform === 'linux' ? readdirSync('/proc') : [];
-  return { ids: new Set(names.map(Number).filter((pid) => pid > 0)), at };
+  return new Set(names.map(Number).filter((pid) => pid > 0));
 }
-
-/**
- * The id that the system gave to a process or a thread last, in this process's namespace and those below it: it gives
- * out one after another, so two looks tell how many came between (proc(5), `ns_last_pid`). Null where it does not tell.
- */
-export function lastProcessId(): number | null {
-  if (process.platform !== 'linux') return null;
-  try {
-    lastIdFile ??= openSync('/proc/sys/kernel/ns_last_pid', 'r');
-    return Number(digits.toString('latin1', 0, readSync(lastIdFile, digits, 0, digits.length, 0)));
-  } catch {
-    return null;
-  }
-}
-
-/** Kept open, for it is read twice for each script; each read from its beginning asks anew. */
-let lastIdFile: number | undefined;
-const digits = Buffer.alloc(16);
 
 /**
  * Whether all of these `NAME=value` entries stand in the environment that a process was started with. False where it

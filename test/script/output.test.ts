@@ -16,8 +16,8 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { redactText } from '../../src/log/safe-text.ts';
-import { closeOutput, followLines, lastLines, openOutput, sealOutput, separate } from '../../src/tick/output.ts';
-import { redactor, secretsOf } from '../../src/tick/redact.ts';
+import { closeOutput, followLines, lastLines, openOutput, sealOutput, separate } from '../../src/script/output.ts';
+import { redactor, secretsOf } from '../../src/script/redact.ts';
 import { makeWorkbench, until, type Workbench } from './job.ts';
 
 let bench: Workbench;
@@ -290,7 +290,7 @@ describe('much output', () => {
     const long = Buffer.alloc(1 << 20, 'x');
     for (let count = 0; count < 100; count++) writeSync(descriptor, long);
     closeSync(descriptor);
-    const source = pathToFileURL(join(import.meta.dirname, '../../src/tick/output.ts')).href;
+    const source = pathToFileURL(join(import.meta.dirname, '../../src/script/output.ts')).href;
     const program = bench.write(
       'read.mjs',
       `import { closeSync, openSync } from 'node:fs';

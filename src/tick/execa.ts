@@ -1,2 +1,0 @@
-// What is used of execa: bundled to one file, without the rest of it.
-export { execa } from 'execa';
