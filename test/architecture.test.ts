@@ -81,6 +81,18 @@ describe('the structure', () => {
     expect(folders.map(({ name }) => name).filter((name) => !(name in mayImport))).toEqual([]);
   });
 
+  it('has no import cycle in what runs scripts and ticks, types included', () => {
+    const targets = (file: string) => imports.flatMap(({ from, to }) => (from === file ? [to] : []));
+    const reachable = (file: string) => {
+      const seen = new Set<string>(targets(file));
+      for (const one of seen) for (const next of targets(one)) seen.add(next);
+      return seen;
+    };
+    const files = new Set(imports.map(({ from }) => from).filter((file) => /^(script|tick)\//.test(file)));
+    expect(files.size).toBeGreaterThan(20);
+    expect([...files].filter((file) => reachable(file).has(file))).toEqual([]);
+  });
+
   it('keeps effects out of schedules and plans', () => {
     const pure = imports.filter(({ from }) => ['schedule', 'plan'].includes(folderOf(from)));
     expect(pure.length).toBeGreaterThan(10);

@@ -4,9 +4,9 @@ import { loadConfig } from '../config/load.ts';
 import type { State } from '../state/schema.ts';
 import { openStore } from '../state/store.ts';
 import type { TickEvent } from '../tick/event.ts';
+import { makeEventLogger } from '../tick/event-logger.ts';
 import type { PauseResult } from '../tick/pause.ts';
 import { type Change, record } from '../tick/session.ts';
-import { makeTeller } from '../tick/teller.ts';
 import { findGroup } from './find-group.ts';
 import { printLine } from './streams.ts';
 
@@ -25,9 +25,9 @@ export async function changeGroups(
 ): Promise<number> {
   const { config } = await loadConfig(resolve(workspace), { cache: 'write' });
   const groups = names.length === 0 ? config.groups : names.map((name) => findGroup(config, name));
-  const teller = makeTeller(config, process.env, () => undefined);
+  const logger = makeEventLogger(config, process.env, () => undefined);
   try {
-    const onNotice = (text: string) => teller.emit({ kind: 'notice', text });
+    const onNotice = (text: string) => logger.emit({ kind: 'notice', text });
     const store = await openStore({ outputs: config.outputs, onNotice });
     let results: readonly PauseResult[] = [];
     record({ config, store }, (state) => {
@@ -35,12 +35,12 @@ export async function changeGroups(
       results = change.results;
       return change;
     });
-    for (const result of results) if (result.changed) teller.emit(toEvent(result));
-    await teller.flush();
+    for (const result of results) if (result.changed) logger.emit(toEvent(result));
+    await logger.flush();
     if (json) printLine(JSON.stringify({ schemaVersion: 1, groups: results }, null, 2));
     else for (const result of results) printLine(describe(result, config));
     return 0;
   } finally {
-    teller.close();
+    logger.close();
   }
 }

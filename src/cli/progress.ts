@@ -3,7 +3,8 @@ import { readMonotonic } from '../monotonic.ts';
 import { shorten } from '../report/table.ts';
 import { usualScriptLength } from '../report/usual-durations.ts';
 import { readNewest } from '../state/history.ts';
-import { narrate, type TickEvent } from '../tick/event.ts';
+import type { TickEvent } from '../tick/event.ts';
+import { formatEvent } from '../tick/event-logger.ts';
 import type { OutputLine } from '../tick/session.ts';
 import { type Outlet, openOutlet } from './streams.ts';
 
@@ -64,7 +65,7 @@ export function openDisplay(
     tell(event) {
       if (event.kind === 'line') return;
       note(event, running, (group, script) => (moves ? usualOf(outputs, group, script) : null));
-      const { group, script, text, lines = [] } = narrate(event);
+      const { group, script, text, lines = [] } = formatEvent(event);
       const source = group === undefined ? '' : `${group}${script === undefined ? '' : `/${script}`}  `;
       print([`${source}${text}`, ...(isLive ? [] : lines.map((line) => `    | ${line}`))]);
     },

@@ -7,10 +7,10 @@ import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';
 import { describeHolder, isHeld, lockKind, lockPath } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
-import { lookAtLease } from '../tick/adopt.ts';
+import { logPath } from '../tick/event-logger.ts';
 import { lanePath } from '../tick/lane.ts';
+import { inspectLease } from '../tick/recover-orphan.ts';
 import { findRunning } from '../tick/running.ts';
-import { logPath } from '../tick/teller.ts';
 import { quoteWord } from '../trigger/guard.ts';
 import { type Check, complain, ok, type Site, warn, withoutStop } from './doctor.ts';
 
@@ -155,7 +155,7 @@ function lookAtLocks({ config, state, now }: Site) {
   }
   for (const [lane, lease] of Object.entries(state?.leases ?? {})) {
     if (isHeld(lanePath(outputs, lane), isAlive)) continue;
-    const runs = lookAtLease(lease, lane, config) === 'ended' ? '' : '; its script runs still';
+    const runs = inspectLease(lease, lane, config) === 'ended' ? '' : '; its script runs still';
     findings.push(warn(`a tick died while it ran ${lease.group}${runs}; the next one settles that`, 'rhythm tick'));
   }
   return findings.some(({ level }) => level !== 'ok') || running.length > 0

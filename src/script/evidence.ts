@@ -20,8 +20,8 @@ export interface Evidence {
   /** The tick found that it took too long and began to end it. */
   readonly isTimedOut: boolean;
   /**
-   * How it ended; null where it runs still, was ended together with its leader, or was ended because the tick was told
-   * to stop: then its status says nothing about the script.
+   * How it ended; null where it still runs, was ended together with its leader, or was ended because the tick had to
+   * stop: then its status says nothing about the script.
    */
   readonly exit: (End & { readonly at: number }) | null;
 }
@@ -72,8 +72,8 @@ export function beginEvidence(
 }
 
 /**
- * Notes, before a script is ended, why: should this tick die as well, the next one takes the status for what it is. A
- * note that can't be written is no reason to let the script run on.
+ * Notes, before a script is ended, why: should this tick die as well, the next one takes the status for what it is. An
+ * error is ignored: the script has to be ended in any case.
  */
 export function noteEnding(files: ScriptFiles, why: 'timed-out' | 'interrupted'): void {
   try {
@@ -136,7 +136,7 @@ export function endOf(status: number): End {
   return signal === undefined ? { exitCode: status, signal: null } : { exitCode: null, signal };
 }
 
-/** An end after this signal was sent: a code that fits it stands for it. */
+/** An end after rhythm itself sent this signal: the code that fits it then means the signal. */
 export function asSignalled(end: End, sent: 'SIGTERM'): End {
   return end.exitCode === 128 + constants.signals[sent] ? { exitCode: null, signal: sent } : end;
 }

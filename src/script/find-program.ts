@@ -30,7 +30,7 @@ export function findProgram(script: Script, workspace: string, ...environments: 
   const missing = isWindows ? null : missingInterpreter(path);
   if (missing !== null) {
     return {
-      obstacle: `${told(path, workspace)} names ${missing} in its first line, which does not exist: install it`,
+      obstacle: `${displayPath(path, workspace)} names ${missing} in its first line, which does not exist: install it`,
     };
   }
   return { path };
@@ -39,7 +39,7 @@ export function findProgram(script: Script, workspace: string, ...environments: 
 function obstacleAtFolder(script: Script, workspace: string): string | null {
   const stats = statOf(script.cwd);
   if (stats?.isDirectory()) return null;
-  const folder = told(script.cwd, workspace);
+  const folder = displayPath(script.cwd, workspace);
   return stats === null
     ? `its folder ${folder} does not exist: create it or correct cwd in the configuration`
     : `its cwd ${folder} is not a folder: correct it in the configuration`;
@@ -48,20 +48,19 @@ function obstacleAtFolder(script: Script, workspace: string): string | null {
 function obstacleAtFile(script: Script, workspace: string): string | null {
   if (script.file === null) return null;
   const { file } = script;
-  // To word it takes longer than all that is looked for here.
-  const name = () => told(file, workspace);
+  const name = displayPath(file, workspace);
   const stats = statOf(file);
   if (stats === null) {
-    return `${name()} does not exist (looked for ${file}): restore it or correct its name in the configuration`;
+    return `${name} does not exist (looked for ${file}): restore it or correct its name in the configuration`;
   }
-  if (!stats.isFile()) return `${name()} is not a file: name the file to run in the configuration`;
+  if (!stats.isFile()) return `${name} is not a file: name the file to run in the configuration`;
   if (isWindows) return null;
   if (process.geteuid?.() === 0 && (stats.uid !== 0 || (stats.mode & 0o022) !== 0)) {
-    return `${name()} may be written by others and is not run as root: chown root ${name()} && chmod go-w ${name()}`;
+    return `${name} may be written by others and is not run as root: chown root ${name} && chmod go-w ${name}`;
   }
   const isDirect = script.argv[0] === file;
-  if (isDirect && !may(file, constants.X_OK)) return `${name()} may not be executed: chmod +x ${name()}`;
-  return isDirect || may(file, constants.R_OK) ? null : `${name()} may not be read: chmod +r ${name()}`;
+  if (isDirect && !may(file, constants.X_OK)) return `${name} may not be executed: chmod +x ${name}`;
+  return isDirect || may(file, constants.R_OK) ? null : `${name} may not be read: chmod +r ${name}`;
 }
 
 /** The path of a program as execvp(3) finds it (and on Windows cmd, by PATHEXT); null where there is none. */
@@ -98,7 +97,7 @@ function missingInterpreter(path: string): string | null {
   }
 }
 
-/** Names of variables do not tell upper from lower case on Windows. */
+/** Windows ignores the case of variable names. */
 function variable(environments: readonly NodeJS.ProcessEnv[], name: string): string | undefined {
   for (const environment of environments.toReversed()) {
     const key = isWindows ? Object.keys(environment).find((key) => key.toUpperCase() === name) : name;
@@ -130,8 +129,8 @@ function may(path: string, what: number): boolean {
   }
 }
 
-/** A path as people know it: from the workspace, where it lies in there. */
-function told(path: string, workspace: string): string {
+/** A path for people: relative to the workspace where it lies inside. */
+function displayPath(path: string, workspace: string): string {
   const inside = relative(workspace, path).replaceAll('\\', '/');
   return inside === '' || inside.startsWith('..') || isAbsolute(inside) ? path : inside;
 }

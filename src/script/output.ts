@@ -22,15 +22,15 @@ export interface Follower {
 const openMode = 0o600;
 const sealedMode = 0o640;
 const chunkSize = 1 << 18;
-/** Of a longer line, this many bytes are kept, enough for the characters that are shown. */
-const keptBytes = 8192;
+/** Of a longer line, only this many bytes are held, enough for the characters that are shown. */
+const heldBytes = 8192;
 const shownCharacters = 1950;
-/** Between two looks at a file that grows, in ms: file notifications are not to be relied on everywhere. */
+/** The time between two checks of a file that grows, in ms: file notifications are not reliable everywhere. */
 const pollEvery = 50;
 
 /**
  * Opens the file of a script's output for appending; what it holds already (a run that is resumed) stays. Throws a
- * StorageError, because a script whose output can't be kept must not start.
+ * StorageError, because a script whose output can't be written must not start.
  */
 export function openOutput(file: string): Output {
   const { O_CREAT, O_APPEND, O_WRONLY, O_NOFOLLOW = 0 } = constants;
@@ -65,8 +65,8 @@ export function closeOutput(output: Output): void {
 }
 
 /**
- * Makes a finished output fit to be kept: secrets that occur in it are replaced, then its owner's group may read it.
- * Memory stays flat whatever its size; the new file takes the old one's place in one step, or not at all. With
+ * Completes an output: secrets that occur in it are replaced, then its owner's group may read it.
+ * Memory stays flat whatever its size; the new file replaces the old one in one step, or not at all. With
  * `isStillWritten` (something was left behind that may go on writing) and secrets to hide it stays its owner's.
  * Throws a StorageError.
  */
@@ -77,7 +77,6 @@ export async function sealOutput(file: string, secrets: readonly string[], isSti
       await rewrite(file, replacement, secrets);
       await rename(replacement, file);
     }
-    // At once: to have another thread do it takes longer than the change itself.
     if (!isStillWritten || secrets.length === 0) chmodSync(file, sealedMode);
   } catch (cause) {
     await rm(replacement, { force: true });
@@ -85,16 +84,16 @@ export async function sealOutput(file: string, secrets: readonly string[], isSti
   }
 }
 
-/** The last lines of a file, fit for a log (`lineTeller`). Memory stays flat whatever the file holds. */
+/** The last lines of a file, fit for a log (`lineSplitter`). Memory stays flat whatever the file holds. */
 export async function lastLines(file: string, count: number, secrets: readonly string[] = []): Promise<string[]> {
   const lines: string[] = [];
   const handle = await open(file, 'r');
   try {
-    const teller = lineTeller(secrets, (line) => lines.push(line));
+    const splitter = lineSplitter(secrets, (line) => lines.push(line));
     // A bound, because what was left behind may still write.
     const { size } = await handle.stat();
-    for await (const chunk of chunks(handle, await startOfLastLines(handle, size, count), size)) teller.push(chunk);
-    teller.end();
+    for await (const chunk of chunks(handle, await startOfLastLines(handle, size, count), size)) splitter.push(chunk);
+    splitter.end();
   } finally {
     await handle.close();
   }
@@ -102,20 +101,20 @@ export async function lastLines(file: string, count: number, secrets: readonly s
 }
 
 /**
- * Hands over each line of a growing file as it appears, fit for a log, from the place where the file ends now. A line
+ * Hands over each line of a growing file as it appears, fit for a log, from the current end of the file on. A line
  * without an end yet waits for it, at the latest until `finish`.
  */
 export function followLines(output: Output, secrets: readonly string[], onLine: (line: string) => void): Follower {
   const from = fstatSync(output.descriptor).size;
   const over = new AbortController();
   const following = follow();
-  // Whoever calls `finish` gets the error; until then it must not count as unhandled.
+  // The caller of `finish` gets the error; until then it must not count as unhandled.
   following.catch(() => {});
 
   async function follow(): Promise<void> {
     const handle = await open(output.file, 'r');
     try {
-      const teller = lineTeller(secrets, onLine);
+      const splitter = lineSplitter(secrets, onLine);
       let at = from;
       for (let isLast = false; !isLast; ) {
         isLast = over.signal.aborted;
@@ -123,11 +122,11 @@ export function followLines(output: Output, secrets: readonly string[], onLine: 
         const { size } = await handle.stat();
         for await (const chunk of chunks(handle, at, size)) {
           at += chunk.length;
-          teller.push(chunk);
+          splitter.push(chunk);
         }
         if (!isLast) await sleep(pollEvery, undefined, { signal: over.signal }).catch(() => {});
       }
-      teller.end();
+      splitter.end();
     } finally {
       await handle.close();
     }
@@ -146,7 +145,7 @@ export function followLines(output: Output, secrets: readonly string[], onLine: 
  * control characters neutralised, bytes that are not UTF-8 replaced, long lines cut with a note of their length. It keeps
  * no more than the beginning of a line.
  */
-function lineTeller(secrets: readonly string[], onLine: (line: string) => void) {
+function lineSplitter(secrets: readonly string[], onLine: (line: string) => void) {
   type State = { head: Buffer; length: number };
   const nothing: State = { head: Buffer.alloc(0), length: 0 };
   let current = nothing;
@@ -155,7 +154,7 @@ function lineTeller(secrets: readonly string[], onLine: (line: string) => void) 
   const hidden = redactor(secrets);
 
   function add(bytes: Buffer): void {
-    const room = bytes.subarray(0, keptBytes - current.head.length);
+    const room = bytes.subarray(0, heldBytes - current.head.length);
     const head = room.length === 0 ? current.head : Buffer.concat([current.head, room]);
     current = { head, length: current.length + bytes.length };
   }
@@ -163,7 +162,7 @@ function lineTeller(secrets: readonly string[], onLine: (line: string) => void) 
     if (current.head.toString('latin1').trim() !== '') drawn = current;
     current = nothing;
   }
-  function tell(): void {
+  function emitLine(): void {
     overwrite();
     onLine(shown(drawn.head, drawn.length, secrets));
     drawn = nothing;
@@ -176,7 +175,7 @@ function lineTeller(secrets: readonly string[], onLine: (line: string) => void) 
       const isPlain = carriageReturn === -1 || carriageReturn > lineEnd;
       if (isPlain && newline !== -1 && current.length === 0 && drawn.length === 0) {
         // Most lines: nothing has to be put together.
-        onLine(shown(chunk.subarray(at, Math.min(lineEnd, at + keptBytes)), lineEnd - at, secrets));
+        onLine(shown(chunk.subarray(at, Math.min(lineEnd, at + heldBytes)), lineEnd - at, secrets));
         at = lineEnd + 1;
         continue;
       }
@@ -187,7 +186,7 @@ function lineTeller(secrets: readonly string[], onLine: (line: string) => void) 
         carriageReturn = chunk.indexOf(0x0d, at);
       }
       add(chunk.subarray(at, lineEnd));
-      if (newline !== -1) tell();
+      if (newline !== -1) emitLine();
       at = lineEnd + 1;
     }
   }
@@ -195,7 +194,7 @@ function lineTeller(secrets: readonly string[], onLine: (line: string) => void) 
     push: (chunk: Buffer) => take(hidden.push(chunk)),
     end(): void {
       take(hidden.end());
-      if (current.length > 0 || drawn.length > 0) tell();
+      if (current.length > 0 || drawn.length > 0) emitLine();
     },
   };
 }

@@ -3,17 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 
 /**
- * Who a process is. A process id alone proves nothing, for it is given to another process once its first bearer has
- * died; together with the start time and the boot it does.
+ * The identity of a process. A process id alone proves nothing, because the system reuses it once the process has died;
+ * together with the start time and the boot it does.
  */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** As the system tells it: clock ticks since the boot on Linux, a date elsewhere; '' where it could not be learnt. */
+  /** As the system reports it: clock ticks since the boot on Linux, a date elsewhere; '' where it could not be learnt. */
   readonly startedAt: string;
   readonly boot: string;
 }
 
-/** A living process, as one look at the system's table shows it. */
+/** A living process, as the system's table shows it. */
 export interface ProcessEntry {
   readonly pid: number;
   /** Its process group. */
@@ -30,7 +30,7 @@ const bootTolerance = 120;
 
 /**
  * The identity of the process that bears this id now; null where none does. A zombie counts as none: it runs nothing
- * any more, and where nobody reaps (a container without an init) it would stay for ever. On Windows it costs half a
+ * any more, and where nobody reaps (a container without an init) it would stay forever. On Windows it costs half a
  * second, and where PowerShell is missing the start time stays unknown.
  */
 export function identify(pid: number): ProcessIdentity | null {
@@ -60,7 +60,7 @@ let bootId: string | undefined;
 /**
  * What names the time since the machine was started: the kernel's boot id on Linux. Elsewhere the instant of the boot in
  * whole seconds since the epoch (`since-1763827200`), which moves when the clock is set; `isSame` allows for that, since start times are dates
- * there and tell one boot from another by themselves.
+ * there and differ from boot to boot by themselves.
  */
 export function bootIdentity(): string {
   if (process.platform === 'linux') {
@@ -135,7 +135,7 @@ function startOnWindows(pid: number): string | null {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
+    // EPERM: it is alive and belongs to another user.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return null;
   }
   const query = `(Get-Process -Id ${pid}).StartTime.ToFileTimeUtc()`;

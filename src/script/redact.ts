@@ -4,7 +4,7 @@ import { redacted } from '../log/safe-text.ts';
 export interface Redactor {
   /** The next bytes as they may be shown. What might be the beginning of a secret is held back until it is decided. */
   push(chunk: Buffer): Buffer;
-  /** The rest. */
+  /** What is still held back. */
   end(): Buffer;
   /** Whether a secret has been met. */
   readonly hit: boolean;
@@ -30,25 +30,25 @@ export function secretsOf(names: readonly string[], ...environments: readonly No
  */
 export function redactor(secrets: readonly string[]): Redactor {
   const values = secrets.map((secret) => Buffer.from(secret)).filter((value) => value.length > 0);
-  let rest = Buffer.alloc(0);
-  // How much of the rest belongs to a secret whose mark has been written already.
+  let pending = Buffer.alloc(0);
+  // How much of it belongs to a secret whose mark has been written already.
   let covered = 0;
   let hit = false;
 
   function pass(chunk: Buffer, isLast: boolean): Buffer {
-    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const text = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
     const decided = isLast ? text.length : undecidedFrom(text, values);
     const shown: Buffer[] = [];
-    let kept = covered;
+    let shownUpTo = covered;
     for (const [from, to] of occurrences(text, values, decided)) {
       hit = true;
-      if (from >= kept) shown.push(text.subarray(kept, from), mark);
-      kept = Math.max(kept, to);
+      if (from >= shownUpTo) shown.push(text.subarray(shownUpTo, from), mark);
+      shownUpTo = Math.max(shownUpTo, to);
     }
-    if (kept < decided) shown.push(text.subarray(kept, decided));
-    covered = Math.max(0, kept - decided);
+    if (shownUpTo < decided) shown.push(text.subarray(shownUpTo, decided));
+    covered = Math.max(0, shownUpTo - decided);
     // A copy, for the reader may use its buffer again.
-    rest = Buffer.from(text.subarray(decided));
+    pending = Buffer.from(text.subarray(decided));
     return shown.length === 1 ? (shown[0] as Buffer) : Buffer.concat(shown);
   }
 
@@ -72,7 +72,7 @@ function occurrences(text: Buffer, values: readonly Buffer[], limit: number): [f
   return found.sort((a, b) => a[0] - b[0]);
 }
 
-/** The first place from which on the text might be the beginning of a value that goes on in the next piece. */
+/** The first offset from which the text might be the beginning of a value that continues in the next piece. */
 function undecidedFrom(text: Buffer, values: readonly Buffer[]): number {
   let first = text.length;
   for (const value of values) {

@@ -20,7 +20,7 @@ import { secretsOf } from './redact.ts';
 import { startAttempt } from './start-attempt.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
-/** One script to be run, with all that it has to know. */
+/** One script to run, with everything that this room needs to know. */
 export interface ScriptOrder {
   readonly script: Script;
   readonly group: string;
@@ -33,15 +33,15 @@ export interface ScriptOrder {
   readonly outputs: string;
   /** The run's folder, absolute; it exists. */
   readonly folder: string;
-  /** The script's place in its group, from 1: it begins the names of its files. */
+  /** The script's number in its group, from 1: the names of its files begin with it. */
   readonly number: number;
-  /** Names of the environment variables whose values must not be kept. */
+  /** Names of the environment variables whose values must not appear in files. */
   readonly redact: readonly string[];
-  /** Aborted when the tick was told to stop: the tree is then ended as at a timeout, and the outcome is `interrupted`. */
+  /** Aborted to stop: the tree is then ended as at a timeout, and the outcome is `interrupted`. */
   readonly stop: AbortSignal;
-  /** Aborted when the tick was told so again: then nothing is given time to end by itself. */
+  /** Aborted to stop at once: processes get no time to end by themselves. */
   readonly hurry?: AbortSignal;
-  /** Wants every line of the output as it appears, fit for a log. */
+  /** Called with every line of the output as it appears, fit for a log. */
   readonly onLine?: (line: string) => void;
   readonly onEvent: (event: ScriptEvent) => void;
 }
@@ -50,7 +50,7 @@ export interface ScriptOrder {
 export type ScriptEvent =
   /** `pid`: the script's own process. */
   | { readonly kind: 'started'; readonly pid: number; readonly attempt: number }
-  /** `attempt`: the one that comes `inMs` ms from now; `why`: what befell the one before. */
+  /** `attempt`: the one that comes `inMs` ms from now; `why`: how the one before ended. */
   | { readonly kind: 'retrying'; readonly attempt: number; readonly inMs: number; readonly why: string }
   | { readonly kind: 'timed-out'; readonly afterMs: number }
   | { readonly kind: 'left-behind'; readonly pids: number[] };
@@ -150,7 +150,7 @@ function longestRetryIn(retryDelay: number, attempt: number): number {
   return Math.min(retryDelay * 2 ** (attempt - 1), Math.max(longestDelay, retryDelay));
 }
 
-/** Attempts until one succeeds, none is left, or the tick is told to stop. */
+/** Attempts until one succeeds, none is left, or `stop` is aborted. */
 async function runAttempts(
   order: ScriptOrder,
   command: Command,
@@ -284,9 +284,9 @@ function hasPassed(ms: number, signal: AbortSignal, event?: Promise<unknown>): P
     };
     const stop = () => end(false);
     const wait = () => {
-      const rest = until - readMonotonic();
-      if (rest <= 0) end(true);
-      else timer = setTimeout(wait, Math.min(rest, longestTimer));
+      const remaining = until - readMonotonic();
+      if (remaining <= 0) end(true);
+      else timer = setTimeout(wait, Math.min(remaining, longestTimer));
     };
     if (signal.aborted) return resolve(false);
     signal.addEventListener('abort', stop);

@@ -92,7 +92,7 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
 
   const [stdin, , , report] = subprocess.stdio as unknown as [Writable, null, null, Readable];
   const pid = readPid(report);
-  // A wrapper that has been killed does not listen, which its end tells.
+  // A wrapper that was killed no longer reads; its end is noticed by `readPid`.
   stdin.on('error', () => undefined);
   try {
     letStart(stdin, files, number, identify(group));

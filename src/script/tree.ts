@@ -10,13 +10,13 @@ export interface Tree {
   /** What its processes carry in their environment. */
   readonly marks: readonly string[];
   /**
-   * Tells of a leader that this process started itself whether it still runs. On Windows that is the better proof: the id
-   * of a child stays its own until we were told of its end, while start times can't be learnt without PowerShell.
+   * Whether a leader that this process started itself still runs. On Windows that is the better proof: a child keeps its id
+   * until its end is noticed here, while start times need PowerShell.
    */
   readonly isRunning?: () => boolean;
 }
 
-/** How long what got SIGKILL may take to vanish, in ms. The kernel needs longer only for a process that hangs in it. */
+/** How long a process may take to vanish after SIGKILL, in ms. Only one that hangs in the kernel takes longer. */
 export const vanishWithin = 5_000;
 /** Between two looks, in ms: soon at first, for most processes end at once. */
 const firstLook = 5;
@@ -35,9 +35,9 @@ export function marksOf(runId: string, scriptName: string, attempt: number): str
  * Ends a tree: SIGTERM (with SIGCONT, as systemd does it, since a stopped process would not notice), and SIGKILL to what
  * is left `killAfter` ms later; Windows: taskkill /T, then /F. It covers the leader's process group and, on Linux,
  * whatever carries the marks: that finds children which made a session of their own. It looks again until nothing is
- * left, for processes fork meanwhile. Only what is proved to belong to the tree is signalled.
+ * left, because processes may fork in the meantime. Only what is proved to belong to the tree is signalled.
  *
- * @param hurry aborted when nobody wants to wait for a gentle end any longer
+ * @param hurry aborted to end the tree without further waiting
  *
  * Answers with the ids of those that are still there: another user's processes, or such as hang in the kernel.
  */
@@ -86,7 +86,7 @@ async function signalUntilGone(
   hold: Hold,
   hurry?: AbortSignal,
 ): Promise<number[]> {
-  const told = new Map<number, string>();
+  const signalled = new Map<number, string>();
   const deadline = readMonotonic() + forMs;
   let calm = 0;
   for (let wait = firstLook; ; wait = Math.min(wait * 2, lastLook)) {
@@ -94,23 +94,23 @@ async function signalUntilGone(
     // At once, so that a group which forks faster than we look does not get away.
     if (signal === 'SIGKILL' && hold.group !== null) send(-hold.group, signal);
     for (const { pid, startedAt } of members) {
-      if (signal === 'SIGTERM' && told.get(pid) === startedAt) continue;
-      told.set(pid, startedAt);
+      if (signal === 'SIGTERM' && signalled.get(pid) === startedAt) continue;
+      signalled.set(pid, startedAt);
       send(pid, signal);
       if (signal === 'SIGTERM') send(pid, 'SIGCONT');
     }
     // One look is not enough: a process in the midst of an exec shows an empty environment.
     calm = members.length === 0 ? calm + 1 : 0;
-    const rest = hurry?.aborted ? 0 : deadline - readMonotonic();
-    if (calm === 2 || rest <= 0) return members.map((entry) => entry.pid);
-    await sleep(Math.min(wait, rest), undefined, hurry && { signal: hurry }).catch(() => undefined);
+    const remaining = hurry?.aborted ? 0 : deadline - readMonotonic();
+    if (calm === 2 || remaining <= 0) return members.map((entry) => entry.pid);
+    await sleep(Math.min(wait, remaining), undefined, hurry && { signal: hurry }).catch(() => undefined);
   }
 }
 
 /**
- * The living members of the tree. The group stays ours from look to look as long as it has members: its id is not given
- * out anew before the last of them is gone, and not within a quarter of a second then, for systems hand ids out in turn.
- * Should another process bear the leader's id nevertheless, the group is let go.
+ * The living members of the tree. The group stays ours from look to look as long as it has members: its id is not
+ * reused before the last of them is gone, nor within a quarter of a second then, because systems hand ids out in turn.
+ * Should another process bear the leader's id nevertheless, the group is no longer ours.
  */
 function look({ leader, marks }: Tree, hold: Hold): ProcessEntry[] {
   const all = living();
@@ -129,7 +129,7 @@ function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone already, or another user's: the next look tells.
+    // Gone already, or another user's: the next look shows which.
   }
 }
 

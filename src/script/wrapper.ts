@@ -27,7 +27,7 @@ export const wrapper = `${[
     'exec "$@" 2>&1 3>&-',
   ].join('; ')}' "$0" "$@" </dev/null`,
   'set -- "$?" "$@"',
-  // Where the run's folder is gone the exit code still tells the living tick.
+  // If the run's folder is gone, the living tick still has the exit code.
   'echo "ended $3 $1" >>"$2"',
   'exit "$1"',
 ].join('\n')}\n`;

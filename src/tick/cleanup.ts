@@ -6,14 +6,14 @@ import { countPrunable, historyPath, pruneHistory } from '../state/history.ts';
 import { isHeld, tryLock } from '../state/lock.ts';
 import { copyPath, statePath } from '../state/path.ts';
 import { type Lease, leaseOf, type Outcome, type State } from '../state/schema.ts';
-import { adoptRun, lookAtLease } from './adopt.ts';
 import { holderOf, lanePath } from './lane.ts';
 import { findPrunable, type PrunableRun, pruneRuns } from './prune.ts';
+import { inspectLease, recoverRun } from './recover-orphan.ts';
 import { listRequests, requestPath } from './request.ts';
 import { findRunning } from './running.ts';
 import type { Session } from './session.ts';
 
-/** What a workspace has that nobody needs any more. */
+/** Files and leases of a workspace that no longer serve a purpose. */
 export interface Stale {
   readonly runs: readonly PrunableRun[];
   /** Lines of the history beyond `keep`. */
@@ -25,7 +25,7 @@ export interface Stale {
 export interface StaleFile {
   /**
    * `temporary`: what a killed writer left; `corrupt-state`: a damaged state that was set aside longer ago than the
-   * history is kept; `stop-request`: for a tick that is no more.
+   * history is kept; `stop-request`: for a tick that has ended.
    */
   readonly kind: 'temporary' | 'corrupt-state' | 'stop-request';
   /** From the outputs folder. */
@@ -34,20 +34,20 @@ export interface StaleFile {
   readonly size: number;
 }
 
-/** A lease that nobody holds: its tick died. */
+/** A lease whose tick died. */
 export interface StaleLease {
   readonly lane: string;
   readonly group: string;
   readonly runId: string;
   /** The script that ran when its tick died. */
   readonly script: string | null;
-  /** `running`: that script runs still and has time left, so it is let live; `late`: it runs beyond its deadline. */
+  /** `running`: that script still runs within its deadline and keeps running; `late`: it runs beyond its deadline. */
   readonly found: 'ended' | 'late' | 'running';
   /** How the run is recorded; null where it is not settled. */
   readonly outcome: Outcome | null;
 }
 
-/** Nobody writes on one file for so long, ms. */
+/** A file that has not changed for this long, ms, has no writer any more. */
 const abandonedAfter = 3_600_000;
 
 /** Looks for what is stale. Reads only. @param now ms */
@@ -65,7 +65,7 @@ export function findStale(config: Config, state: State, now: number): Stale {
 }
 
 /**
- * Removes what is stale, and settles the runs of dead ticks the way a tick does; a lane that somebody holds, and a script
+ * Removes what is stale, and settles the runs of dead ticks the way a tick does; a lane that is held, and a script
  * that runs and has time left, stay as they are. Answers with what it did: what could not be removed is left out.
  * StorageError where the state or the history can't be written.
  */
@@ -78,7 +78,7 @@ export async function cleanUp(stale: Stale, session: Session): Promise<Stale> {
     try {
       rmSync(join(config.outputs, file), { force: true });
     } catch {
-      // It is told of as what is left.
+      // It is reported as left over.
     }
   }
   const pruned = pruneHistory(config.outputs, config.keep.history, now, { whenever: true });
@@ -98,9 +98,9 @@ async function settleLease(stale: StaleLease, session: Session): Promise<StaleLe
   if (lock === null) return stale;
   try {
     const lease = leaseOf(store.readState().state, stale.lane);
-    // A tick may have come and gone meanwhile.
-    if (lease?.runId !== stale.runId || lookAtLease(lease, stale.lane, config) === 'running') return stale;
-    const run = await adoptRun(stale.lane, session);
+    // A tick may have settled it in the meantime.
+    if (lease?.runId !== stale.runId || inspectLease(lease, stale.lane, config) === 'running') return stale;
+    const run = await recoverRun(stale.lane, session);
     return { ...stale, outcome: run?.outcome ?? null };
   } finally {
     lock.release();
@@ -111,7 +111,7 @@ function findStaleLeases(config: Config, state: State): StaleLease[] {
   return Object.entries(state.leases ?? {}).flatMap(([lane, lease]: [string, Lease]): StaleLease[] => {
     if (isHeld(lanePath(config.outputs, lane), ({ pid }) => identify(pid) !== null)) return [];
     const { group, runId, script } = lease;
-    return [{ lane, group, runId, script: script ?? null, found: lookAtLease(lease, lane, config), outcome: null }];
+    return [{ lane, group, runId, script: script ?? null, found: inspectLease(lease, lane, config), outcome: null }];
   });
 }
 

@@ -12,7 +12,7 @@ export interface Hold {
 
 /**
  * Notes in a group's entry that it begins to be held back, for another reason than before, or that this ends; and says
- * so to the history. Nothing changes while the same hold goes on.
+ * so to the history. Nothing changes while the same hold continues.
  *
  * @param now ms
  */

@@ -17,7 +17,7 @@ export interface Lanes {
   extend(names: readonly string[]): readonly string[];
   /** The lanes of a configuration that are not ours, by a state, and what runs in them. */
   held(config: Config, state: State): HeldLanes;
-  /** Gives one lane up, so that others need not wait for the work in the rest. */
+  /** Gives one lane up, so that other ticks need not wait for the work in the others. */
   release(lane: string): void;
   releaseAll(): void;
 }
@@ -33,31 +33,31 @@ export async function takeLanes(
   session: Session,
   wait: number,
 ): Promise<Lanes> {
-  const { config, tick, stop, store, teller } = session;
+  const { config, tick, stop, store, logger } = session;
   const locks = new Map<string, Lock>();
   const end = readMonotonic() + wait;
   let waited = false;
   // One order for all ticks, so that two that wait can't hold what the other one wants.
   for (const lane of [...due, ...left].sort()) {
     const path = lanePath(config.outputs, lane);
-    const rest = due.includes(lane) ? end - readMonotonic() : 0;
+    const remaining = due.includes(lane) ? end - readMonotonic() : 0;
     let lock = tryLock(path, holderOf(tick));
-    if (lock === null && rest > 0 && !isInside(lane, store.readState().state)) {
+    if (lock === null && remaining > 0 && !isInside(lane, store.readState().state)) {
       waited = true;
-      lock = await awaitLock(path, rest, holderOf(tick), stop);
+      lock = await awaitLock(path, remaining, holderOf(tick), stop);
     }
     if (lock !== null) locks.set(lane, lock);
   }
   const network = locks.size > 0 ? findNetwork(config.outputs) : null;
   if (network !== null) {
     const where = `${config.outputs} lies on ${network}, where locks and durable writes are what its server makes of them`;
-    teller.emit({
+    logger.emit({
       kind: 'notice',
       text: `${where}; have \`outputs\` in the configuration name a folder of a local disk.`,
     });
   }
   for (const lane of due.filter((name) => !locks.has(name))) {
-    teller.emit({ kind: 'lane-held', lane, holder: describeLane(lane, store.readState().state, session) });
+    logger.emit({ kind: 'lane-held', lane, holder: describeLane(lane, store.readState().state, session) });
   }
   return {
     taken: () => [...locks.keys()],

@@ -1,10 +1,10 @@
 import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
-import type { RunOrder } from './begin.ts';
 import type { Lanes } from './lane.ts';
-import { runGroup } from './run.ts';
+import { runGroup } from './run-group.ts';
 import type { Session } from './session.ts';
+import type { RunOrder } from './start-run.ts';
 
 /** What the caller of `runOrders` records. */
 export interface OrderListener {
@@ -28,7 +28,7 @@ export async function runOrders(
   session: Session,
   { onSkip, onEnd }: OrderListener,
 ): Promise<ReadonlyMap<string, RunRecord>> {
-  await session.teller.open();
+  await session.logger.open();
   const runs = new Map<string, RunRecord>();
   const skipped = new Set<string>();
   const ends = new Map<string, Promise<void>>();

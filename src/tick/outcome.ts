@@ -48,7 +48,7 @@ export function endTick(
     skipped: decisions.filter(({ decision }) => decision === 'skip').length,
     awakeMs: readAwake(),
   };
-  // A later tick, in other lanes, may have come and gone meanwhile: then it is the last one.
+  // A later tick, in other lanes, may have started and ended during this one: then that is the last one.
   const isLast = state.lastTick?.id === tick;
   return { state: isLast ? { ...state, lastTick: { ...state.lastTick, finishedAt, outcome } } : state, lines: [line] };
 }

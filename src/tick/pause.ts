@@ -10,7 +10,7 @@ export interface PauseResult {
   readonly group: string;
   /** False where it was paused already, or was not paused. */
   readonly changed: boolean;
-  /** The beats that passed meanwhile and count as consumed; 0 for a pause that begins. */
+  /** The beats that passed during the pause and count as consumed; 0 for a pause that begins. */
   readonly passedBeats: number;
 }
 
@@ -39,7 +39,7 @@ export function pauseGroups(
   }));
 }
 
-/** Lets groups go again: what passed meanwhile counts as consumed. */
+/** Resumes groups: beats that passed during the pause count as consumed. */
 export function resumeGroups(
   state: State,
   groups: readonly Group[],

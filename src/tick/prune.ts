@@ -12,8 +12,8 @@ const day = 86_400_000;
 
 /**
  * Prunes what has grown too old or too large: the history by age; the run files by age and by total size, oldest first.
- * To look at all of them costs time, so that happens once a day, and when scripts have printed a lot since the last time;
- * a small file beside them keeps both. What the user's cache has kept for long goes at the same time. What can't be
+ * Measuring all of them takes time, so that happens once a day, and when scripts have printed a lot since the last time;
+ * a small file beside them records both. Old files of the user's cache are removed at the same time. What can't be
  * removed stays until the next time; only a history that can't be rewritten is an error.
  */
 export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, store, now }: Session): void {
@@ -47,14 +47,14 @@ export interface PrunableRun {
 export function findPrunable(config: Config, state: State, mine: readonly string[] = []): PrunableRun[] {
   const root = join(config.outputs, 'runs');
   const inUse = Object.values(state.leases ?? {}).map(({ folder }) => folder);
-  const kept = new Set<unknown>([...mine, ...inUse]);
+  const inUseOrMine = new Set<unknown>([...mine, ...inUse]);
   const folders = listDates(root).flatMap((date) => list(join(root, date)).map((name) => measure(root, date, name)));
   folders.sort((a, b) => b.newest - a.newest);
   let total = 0;
   return folders.flatMap(({ folder, size, newest }): PrunableRun[] => {
     total += size;
     const isTooOld = Date.now() - newest > config.keep.runs;
-    if (!(isTooOld || total > config.keep.runsSize) || kept.has(folder)) return [];
+    if (!(isTooOld || total > config.keep.runsSize) || inUseOrMine.has(folder)) return [];
     return [{ folder, size, why: isTooOld ? 'age' : 'size' }];
   });
 }

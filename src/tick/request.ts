@@ -9,7 +9,7 @@ export type StopKind = 'after-script' | 'now';
 
 /** What a tick hears of those who ask it to stop. */
 export interface Requests {
-  /** Aborted by a request to stop at once, and by whatever told the tick to stop before. */
+  /** Aborted by a request to stop at once, or with the signal given to `listenForRequests`. */
   readonly stop: AbortSignal;
   /** Whether no further script is to start. */
   isAsked(): boolean;
@@ -27,7 +27,7 @@ const tickName = /^[A-Za-z0-9-]{1,80}$/;
  * out of reach in another container, and "after this script" has no signal of its own. A request names its tick, so that
  * one whose tick has died stops no other.
  *
- * @param stop what else tells the tick to stop at once
+ * @param stop aborted when the tick has to stop at once for another reason
  */
 export function listenForRequests(outputs: string, tick: string, stop: AbortSignal): Requests {
   const hurried = new AbortController();

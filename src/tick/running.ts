@@ -7,7 +7,7 @@ import { lanePath } from './lane.ts';
 
 /** A tick, or a run by hand, that holds a lane now. */
 export interface RunningTick {
-  /** Its id; null where its lock does not tell. */
+  /** Its id; null where its lock does not name it. */
   readonly tick: string | null;
   readonly pid: number | null;
   /** Since when it holds the first of its lanes, ISO 8601. */

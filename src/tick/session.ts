@@ -3,7 +3,7 @@ import { readMonotonic } from '../monotonic.ts';
 import { appendHistory, type HistoryLine } from '../state/history.ts';
 import { isoOf, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
-import type { Teller } from './teller.ts';
+import type { EventLogger } from './event-logger.ts';
 
 /** What every part of one tick works with. */
 export interface Session {
@@ -13,13 +13,13 @@ export interface Session {
   readonly tick: string;
   /** The instant that rules the tick, ms. */
   readonly now: number;
-  /** Aborted when the tick is told to stop. */
+  /** Aborted when the tick has to stop. */
   readonly stop: AbortSignal;
-  /** Aborted when it is told so a second time: scripts get no time to end by themselves. */
+  /** Aborted at the second request to stop: scripts get no time to end by themselves. */
   readonly hurry: AbortSignal;
-  /** Whether somebody asked that no further script starts; those that run are left to end by themselves. */
+  /** Whether a user asked that no further script starts; running ones end by themselves. */
   readonly isAskedToEnd: () => boolean;
-  readonly teller: Teller;
+  readonly logger: EventLogger;
   /** Wants each line of the scripts' output as it appears, fit for a terminal; whether it goes to the log is another matter. */
   readonly onLine?: (line: OutputLine) => void;
 }
@@ -127,7 +127,7 @@ function write({ config, store }: Recording, changes: readonly MakeChange[]): vo
   });
 }
 
-/** A tick's id: when it began, to the second (UTC), and what tells it from others of that second. */
+/** A tick's id: when it began, to the second (UTC), and a random part. */
 export function makeTickId(now: number): string {
   const random = Math.floor(Math.random() * 0x1000000);
   return `${compactInstant(now)}-${random.toString(16).padStart(6, '0')}`;
@@ -138,7 +138,7 @@ export function compactInstant(instant: number): string {
   return isoOf(instant).replaceAll('-', '').replaceAll(':', '').slice(0, 15);
 }
 
-/** For the history, ms: what passed on this clock from tick to tick tells sleep from a trigger that did not come. */
+/** For the history, ms: a clock that stands still while the machine sleeps, so that sleep is not taken for a missing trigger. */
 export function readAwake(): number {
   return Math.floor(readMonotonic());
 }

@@ -4,17 +4,17 @@ import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
 import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
 import type { Store } from '../state/store.ts';
-import { adoptRun } from './adopt.ts';
-import type { RunOrder } from './begin.ts';
+import type { EventLogger } from './event-logger.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { endTick, judgeTick, type TickOutcome } from './outcome.ts';
-import { applyPlan, holdOf, tellPlan } from './planned.ts';
 import { pruneOutputs } from './prune.ts';
+import { applyPlan, holdOf, logPlan } from './record-plan.ts';
+import { recoverRun } from './recover-orphan.ts';
 import { listenForRequests } from './request.ts';
 import { makeTickId, queueRecord, record, type Session } from './session.ts';
-import type { Teller } from './teller.ts';
+import type { RunOrder } from './start-run.ts';
 
 export interface TickOrder {
   readonly config: Config;
@@ -23,17 +23,17 @@ export interface TickOrder {
   readonly readNow: () => number;
   /** How long to wait for lanes that are held, ms. */
   readonly wait: number;
-  /** Aborted when the tick is told to stop. */
+  /** Aborted when the tick has to stop. */
   readonly stop: AbortSignal;
-  /** Aborted when it is told so a second time: scripts get no time to end by themselves. */
+  /** Aborted at the second request to stop: scripts get no time to end by themselves. */
   readonly hurry: AbortSignal;
-  readonly teller: Teller;
+  readonly logger: EventLogger;
 }
 
 export interface TickReport {
-  /** As it was carried out: a group whose dependency failed meanwhile is skipped in it. */
+  /** As it was carried out: a group whose dependency failed during the tick is skipped in it. */
   readonly plan: Plan;
-  /** What became of the groups that ran, by name. */
+  /** The runs by group. */
   readonly runs: ReadonlyMap<string, RunRecord>;
   readonly outcome: TickOutcome;
 }
@@ -61,7 +61,7 @@ export async function runTick(order: TickOrder): Promise<TickReport> {
 
     const executed = await runPlan(plan, context);
     pruneOutputs(executed.runs, session);
-    order.teller.check();
+    order.logger.check();
     return { plan: explainable(plan, executed, session), runs: executed.runs, outcome: executed.outcome };
   } finally {
     requests.close();
@@ -96,7 +96,7 @@ function lanesWithWork({ config, store, now }: Session): { due: string[]; left: 
 async function recoverRuns(lanes: Lanes, session: Session): Promise<ReadonlyMap<string, RunRecord>> {
   const { leases } = session.store.readState().state;
   const recovered = await Promise.all(
-    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await adoptRun(lane, session)] as const),
+    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await recoverRun(lane, session)] as const),
   );
   return new Map(
     recovered.flatMap(([group, run]) => (group !== undefined && run !== null ? [[group, run] as const] : [])),
@@ -115,7 +115,7 @@ async function readClockAgain(
 ): Promise<Session> {
   if (!lanes.waited && recovered.size === 0) return first;
   const session: Session = { ...first, now: readNow() };
-  for (const lane of lanes.extend(lanesWithWork(session).due)) await adoptRun(lane, session);
+  for (const lane of lanes.extend(lanesWithWork(session).due)) await recoverRun(lane, session);
   return session;
 }
 
@@ -134,7 +134,7 @@ function recordPlan({ session, lanes, recovered, clock }: TickContext): Plan {
     const ended = endTick(planned.state, plan.decisions, recovered, outcome, clock, tick);
     return { state: ended.state, lines: [...planned.lines, ...ended.lines], plan };
   });
-  tellPlan(plan, session);
+  logPlan(plan, session);
   return plan;
 }
 
@@ -207,7 +207,7 @@ function recordSkip(decision: Decision, plan: Plan, session: Session): void {
   // It was held back for the same reason before, and that was logged then.
   if (lines.length === 0) return;
   const because = explainPlan({ ...plan, entries: entriesOf(state, session.config) }, session.config)(decision);
-  session.teller.emit({ kind: 'held-back', group, reason: decision.reason, because });
+  session.logger.emit({ kind: 'held-back', group, reason: decision.reason, because });
 }
 
 function entriesOf(state: State, config: Config): Map<string, GroupState> {

@@ -7,8 +7,8 @@ import { countOf } from '../../report/quantities.ts';
 import { formatDuration } from '../../schedule/duration.ts';
 import { openStore, readState } from '../../state/store.ts';
 import { cleanUp, findStale, type Stale } from '../../tick/cleanup.ts';
+import { makeEventLogger } from '../../tick/event-logger.ts';
 import { makeTickId } from '../../tick/session.ts';
-import { makeTeller } from '../../tick/teller.ts';
 import type { Context } from '../context.ts';
 import { listenForStop } from '../signals.ts';
 import { print, printLine } from '../streams.ts';
@@ -64,15 +64,15 @@ async function cleanup(workspace: string, flags: CleanupFlags): Promise<number> 
     return 0;
   }
   const stop = listenForStop();
-  const teller = makeTeller(config, process.env, () => undefined);
+  const logger = makeEventLogger(config, process.env, () => undefined);
   try {
-    const onNotice = (text: string) => teller.emit({ kind: 'notice', text });
+    const onNotice = (text: string) => logger.emit({ kind: 'notice', text });
     const store = await openStore({ outputs: config.outputs, onNotice });
     const tick = makeTickId(now);
     const { signal, hurry } = stop;
-    const session = { config, store, tick, now, stop: signal, hurry, isAskedToEnd: () => signal.aborted, teller };
+    const session = { config, store, tick, now, stop: signal, hurry, isAskedToEnd: () => signal.aborted, logger };
     const done = await cleanUp(stale, session);
-    await teller.flush();
+    await logger.flush();
     printResult(done, config, flags);
     const left = stale.runs.length + stale.files.length - done.runs.length - done.files.length;
     if (left > 0) {
@@ -83,7 +83,7 @@ async function cleanup(workspace: string, flags: CleanupFlags): Promise<number> 
     }
     return stop.exitCode() ?? (left > 0 ? 74 : 0);
   } finally {
-    teller.close();
+    logger.close();
     stop.ignore();
   }
 }

@@ -13,7 +13,7 @@ import {
   matchesLine,
   parseLogLine,
 } from '../../log/log-line.ts';
-import { logPath } from '../../tick/teller.ts';
+import { logPath } from '../../tick/event-logger.ts';
 import { readCount, readSince } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { listenForStop } from '../signals.ts';

@@ -6,9 +6,9 @@ import { suggest } from '../../config/problems.ts';
 import { UsageError } from '../../errors.ts';
 import { formatInstant } from '../../plan/because.ts';
 import { openStore } from '../../state/store.ts';
-import { type HandReport, runByHand } from '../../tick/hand.ts';
+import { makeEventLogger } from '../../tick/event-logger.ts';
+import { type ManualRunReport, runManually } from '../../tick/manual-run.ts';
 import { makeTickId } from '../../tick/session.ts';
-import { makeTeller } from '../../tick/teller.ts';
 import { readDuration } from '../arguments.ts';
 import type { Context } from '../context.ts';
 import { findGroup } from '../find-group.ts';
@@ -58,24 +58,24 @@ async function run(workspace: string, target: string, flags: RunFlags): Promise<
   const group = findGroup(config, name);
   const only = rest.length === 0 ? null : findScript(group, rest.join('/'));
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: true });
-  const teller = makeTeller(config, process.env, (event) => display?.tell(event));
+  const logger = makeEventLogger(config, process.env, (event) => display?.tell(event));
   try {
-    const onNotice = (text: string) => teller.emit({ kind: 'notice', text });
+    const onNotice = (text: string) => logger.emit({ kind: 'notice', text });
     const store = await openStore({ outputs: config.outputs, onNotice });
     const dependencies = flags.withDependencies ? 'run' : flags.ignoreDependencies ? 'ignore' : 'check';
     const session = {
-      ...{ config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, teller },
+      ...{ config, store, tick: makeTickId(now), now, stop: stop.signal, hurry: stop.hurry, logger },
       ...(display === null ? {} : { onLine: display.showLine }),
     };
-    const report = await runByHand({ group: group.name, dependencies }, only, session, wait, Date.now);
-    await teller.flush();
+    const report = await runManually({ group: group.name, dependencies }, only, session, wait, Date.now);
+    await logger.flush();
     display?.close();
     if (flags.json) printLine(JSON.stringify(documentReport(report), null, 2));
     else for (const line of describeReport(report, target, only !== null, config)) printLine(line);
     return stop.exitCode() ?? exitCodeOf(report);
   } finally {
     display?.close();
-    teller.close();
+    logger.close();
     stop.ignore();
   }
 }
@@ -87,13 +87,13 @@ function findScript(group: Group, name: string): string {
   throw new UsageError(`${group.name} has no script ${JSON.stringify(name)}${suggest(name, names) || some}`);
 }
 
-function exitCodeOf(report: HandReport): number {
+function exitCodeOf(report: ManualRunReport): number {
   if (report.kind === 'lanes-held') return 75;
   if (report.kind === 'blocked') return 1;
   return report.asked.every(({ group }) => report.runs.get(group)?.outcome === 'succeeded') ? 0 : 1;
 }
 
-function describeReport(report: HandReport, target: string, isScript: boolean, config: Config): string[] {
+function describeReport(report: ManualRunReport, target: string, isScript: boolean, config: Config): string[] {
   if (report.kind === 'lanes-held') return [`${target} was not run.`];
   if (report.kind === 'blocked') {
     const why = report.because.join(', and ');
@@ -108,7 +108,7 @@ function describeReport(report: HandReport, target: string, isScript: boolean, c
   });
 }
 
-function documentReport(report: HandReport) {
+function documentReport(report: ManualRunReport) {
   if (report.kind !== 'ran') return { schemaVersion: 1, ...report };
   const runs = [...report.runs].map(([group, record]) => ({ group, ...record }));
   return { schemaVersion: 1, kind: report.kind, runs };

@@ -13,8 +13,8 @@ import { describeHolder, isHeld } from '../../state/lock.ts';
 import { isoOf, type Lease, leaseOf } from '../../state/schema.ts';
 import { readPulse } from '../../state/stamp.ts';
 import { readState } from '../../state/store.ts';
-import { settleState } from '../../tick/adopt.ts';
 import { lanePath } from '../../tick/lane.ts';
+import { settleState } from '../../tick/recover-orphan.ts';
 
 /** So many bytes of the history's end are looked at: days of it, and few enough to be read in no time. */
 const mostOfHistory = 1 << 20;

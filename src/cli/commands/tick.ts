@@ -9,7 +9,7 @@ import { nextWakeup } from '../../plan/next-wakeup.ts';
 import { documentPlan, nothingRuns } from '../../report/plan-document.ts';
 import { type Ground, listGround, writeStamp } from '../../state/stamp.ts';
 import { openStore, type Store } from '../../state/store.ts';
-import { makeTeller } from '../../tick/teller.ts';
+import { makeEventLogger } from '../../tick/event-logger.ts';
 import { runTick, type TickReport } from '../../tick/tick.ts';
 import { readDuration } from '../arguments.ts';
 import type { Context } from '../context.ts';
@@ -76,11 +76,11 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
   const [readAt, clock] = [Date.now(), readMonotonic()];
   const { config, inputs } = await loadConfig(resolve(workspace), { cache: 'write' });
   const display = flags.json ? null : openDisplay(config.outputs, { isLive: false });
-  const teller = makeTeller(config, process.env, (event) => display?.tell(event));
+  const logger = makeEventLogger(config, process.env, (event) => display?.tell(event));
   try {
     const store = await openStore({
       outputs: config.outputs,
-      onNotice: (text) => teller.emit({ kind: 'notice', text }),
+      onNotice: (text) => logger.emit({ kind: 'notice', text }),
     });
     const report = await runTick({
       config,
@@ -89,19 +89,19 @@ async function performTick(workspace: string, flags: TickFlags): Promise<number>
       wait,
       stop: stop.signal,
       hurry: stop.hurry,
-      teller,
+      logger,
     });
     display?.close();
     if (flags.json) printLine(JSON.stringify(documentPlan(report.plan, config, report.runs), null, 2));
     else printLine(summarise(report, config));
-    await teller.flush();
+    await logger.flush();
     // Last of all: if anything failed before, the guard must not hold back the next tick.
     if (flags.stamp && !stop.signal.aborted)
       leaveStamp({ inputs: listGround(config.file, inputs), readAt, clock }, config, store);
     return stop.exitCode() ?? exitCodeOf(report, flags.wait !== undefined);
   } finally {
     display?.close();
-    teller.close();
+    logger.close();
     stop.ignore();
   }
 }

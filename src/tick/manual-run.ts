@@ -3,16 +3,16 @@ import { type Answer, decideRequest, type Request } from '../plan/ask.ts';
 import { explainBlocker } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
 import type { RunRecord } from '../state/schema.ts';
-import { adoptRun } from './adopt.ts';
 import { noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
 import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
+import { recoverRun } from './recover-orphan.ts';
 import { listenForRequests } from './request.ts';
 import { record, type Session } from './session.ts';
 
 /** How a run by hand went. */
-export type HandReport =
+export type ManualRunReport =
   | {
       readonly kind: 'ran';
       /** In order, each with the beat that it consumes, ms. */
@@ -30,26 +30,26 @@ export type HandReport =
  * @param asked its instant serves to choose lanes; the one that rules is read once they are taken
  * @param wait how long to wait for lanes that are held, ms
  */
-export async function runByHand(
+export async function runManually(
   request: Request,
   only: string | null,
   asked: Omit<Session, 'isAskedToEnd'>,
   wait: number,
   readNow: () => number,
-): Promise<HandReport> {
-  const { config, teller } = asked;
+): Promise<ManualRunReport> {
+  const { config, logger } = asked;
   const requests = listenForRequests(config.outputs, asked.tick, asked.stop);
-  const looking: Session = { ...asked, stop: requests.stop, isAskedToEnd: requests.isAsked };
-  const preview = decide(request, looking);
+  const first: Session = { ...asked, stop: requests.stop, isAskedToEnd: requests.isAsked };
+  const preview = decide(request, first);
   const needed = 'runs' in preview ? preview.runs.map(({ group }) => group.lane) : [laneOf(request.group, config)];
   const due = [...new Set(needed)];
   let taken: Lanes | undefined;
   try {
-    const lanes = await takeLanes({ due, left: [] }, looking, wait);
+    const lanes = await takeLanes({ due, left: [] }, first, wait);
     taken = lanes;
     if (due.some((lane) => !lanes.taken().includes(lane))) return { kind: 'lanes-held' };
-    for (const lane of lanes.taken()) await adoptRun(lane, looking);
-    const session: Session = { ...looking, now: readNow() };
+    for (const lane of lanes.taken()) await recoverRun(lane, first);
+    const session: Session = { ...first, now: readNow() };
     const answer = record(session, (state) => {
       const held = lanes.held(config, state);
       const plan = planTick(config, state, session.now, held);
@@ -82,7 +82,7 @@ export async function runByHand(
       onEnd: async () => undefined,
     });
     pruneOutputs(runs, session);
-    teller.check();
+    logger.check();
     return { kind: 'ran', asked: orders.map(({ group, beat }) => ({ group: group.name, beat })), runs };
   } finally {
     requests.close();

@@ -38,8 +38,8 @@ export function holdOf(decision: Decision) {
   return { reason, beat, blockedBy: blockers.map(({ group }) => group) };
 }
 
-/** Tells of what the plan noticed and does not run; a hold that goes on was told of when it began. */
-export function tellPlan(plan: Plan, { config, teller: { emit } }: Session): void {
+/** Logs what the plan noticed and does not run; a hold that continues was logged when it began. */
+export function logPlan(plan: Plan, { config, logger: { emit } }: Session): void {
   const explain = explainPlan(plan, config);
   for (const decision of plan.decisions) {
     const { group } = decision;

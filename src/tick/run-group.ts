@@ -4,9 +4,9 @@ import { readMonotonic } from '../monotonic.ts';
 import { runScript, type ScriptEvent } from '../script/run-script.ts';
 import { judgeRun } from '../state/record.ts';
 import { isoOf, type Lease, type RunRecord, type ScriptRecord } from '../state/schema.ts';
-import { positionOf, type RunOrder, recordStart } from './begin.ts';
-import { endChange, endRecord, tellEnd } from './finish.ts';
+import { endChange, logEnd, recordEnd } from './end-run.ts';
 import { queueRecord, record, type Session } from './session.ts';
+import { positionOf, type RunOrder, recordStart } from './start-run.ts';
 
 /** A run that has ended. */
 export interface EndedRun {
@@ -24,19 +24,19 @@ export interface EndedRun {
  */
 export async function runGroup(order: RunOrder, session: Session, shouldStop: () => boolean): Promise<EndedRun | null> {
   const { group } = order;
-  const { teller } = session;
-  teller.check();
+  const { logger } = session;
+  logger.check();
   const started = recordStart(order, session);
   if (started === null) return null;
   const { lease } = started;
-  teller.emit({ kind: 'run-started', group: group.name, runId: lease.runId, because: order.because });
+  logger.emit({ kind: 'run-started', group: group.name, runId: lease.runId, because: order.because });
   const clock = readMonotonic();
 
   const scripts = [...started.finished];
   let isComplete = true;
   for (const [index, step] of remainingSteps(order, started.finished).entries()) {
     // No script starts when the start of its run or the end of the one before it could not be logged.
-    teller.check();
+    logger.check();
     if (shouldStop()) {
       isComplete = false;
       break;
@@ -62,12 +62,12 @@ export async function runGroup(order: RunOrder, session: Session, shouldStop: ()
   const counts = order.only === undefined;
   // What an interruption counts as depends on those before it, and nothing that it could be recorded with comes after it.
   if (run.outcome === 'interrupted') {
-    return { run: endRecord(group, run, session, counts), recorded: Promise.resolve() };
+    return { run: recordEnd(group, run, session, counts), recorded: Promise.resolve() };
   }
   const recorded = queueRecord(
     session,
     (state) => endChange(state, group, run, session, counts),
-    () => tellEnd(group, run, session),
+    () => logEnd(group, run, session),
   );
   return { run, recorded };
 }
@@ -117,7 +117,7 @@ async function runStep(
   { script, number }: Step,
   lease: Lease,
   { group }: RunOrder,
-  { config, stop, hurry, onLine, teller: { emit } }: Session,
+  { config, stop, hurry, onLine, logger: { emit } }: Session,
 ): Promise<ScriptRecord> {
   const about = { group: group.name, script: script.name };
   const isLogged = config.log.output === 'all';

@@ -10,9 +10,9 @@ type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;
  *
  * @param counts false for a single script by hand, which the state does not keep
  */
-export function endRecord(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
+export function recordEnd(group: EndedGroup, run: RunRecord, session: Session, counts: boolean): RunRecord {
   const { run: counted } = record(session, (state) => endChange(state, group, run, session, counts));
-  tellEnd(group, counted, session);
+  logEnd(group, counted, session);
   return counted;
 }
 
@@ -20,21 +20,21 @@ export function endRecord(group: EndedGroup, run: RunRecord, session: Session, c
 export function endChange(state: State, group: EndedGroup, run: RunRecord, session: Session, counts: boolean) {
   const isOver = (lane: string, lease: Lease) => lane === group.lane && lease.runId === run.id;
   const leases = Object.entries(state.leases ?? {}).filter(([lane, lease]) => !isOver(lane, lease));
-  const rest = { ...state, leases: Object.fromEntries(leases) };
+  const released = { ...state, leases: Object.fromEntries(leases) };
   const line = { at: isoOf(Date.now()), type: 'run-end', tick: session.tick, group: group.name } as const;
-  if (!counts) return { state: rest, lines: [{ ...line, lane: group.lane, run }], run };
+  if (!counts) return { state: released, lines: [{ ...line, lane: group.lane, run }], run };
   const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
   const counted = entry.lastRun ?? run;
   return {
-    state: { ...rest, groups: { ...state.groups, [group.name]: entry } },
+    state: { ...released, groups: { ...state.groups, [group.name]: entry } },
     lines: [{ ...line, lane: group.lane, run: counted, entry }],
     run: counted,
   };
 }
 
 /** Tells of the end of a run, which is recorded by then. */
-export function tellEnd(group: EndedGroup, run: RunRecord, session: Session): void {
-  session.teller.emit({
+export function logEnd(group: EndedGroup, run: RunRecord, session: Session): void {
+  session.logger.emit({
     kind: 'run-ended',
     group: group.name,
     runId: run.id ?? '',

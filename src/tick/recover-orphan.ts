@@ -19,15 +19,15 @@ import {
   type ScriptRecord,
   type State,
 } from '../state/schema.ts';
-import { endRecord } from './finish.ts';
+import { recordEnd } from './end-run.ts';
 import type { Session } from './session.ts';
 
-/** Between two looks at an orphan, ms. */
-const lookEvery = 200;
+/** The time between two checks of an orphan, ms. */
+const checkEvery = 200;
 
 type LeasedGroup = Pick<Group, 'name' | 'lane' | 'scripts' | 'retryAfter' | 'onScriptFailure'>;
 
-/** What became of the script that a dead tick was running: its evidence, and whether this tick had to end it. */
+/** The evidence of the script that a dead tick was running, and whether this tick had to end it. */
 interface Finding {
   readonly evidence: Evidence;
   readonly ended: 'timed-out' | 'interrupted' | null;
@@ -36,9 +36,9 @@ interface Finding {
 /**
  * Settles the run that a dead tick left in a lane which this tick now holds. A script of it that still runs is waited
  * for, and ended at its deadline; then the run takes the outcome that its scripts left on disk, or is `interrupted` where
- * some had not run yet, so that the plan goes on with it.
+ * some had not run yet, so that the plan resumes it.
  */
-export async function adoptRun(lane: string, session: Session): Promise<RunRecord | null> {
+export async function recoverRun(lane: string, session: Session): Promise<RunRecord | null> {
   const { config, store } = session;
   const lease = leaseOf(store.readState().state, lane);
   if (lease === undefined) return null;
@@ -47,7 +47,7 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
   if (finding !== null) {
     const files = filesOf(runFolder(lease, config), numberOf(lease), lease.script ?? '');
     const script = group.scripts.find(({ name }) => name === lease.script);
-    // A script that had not begun to write has no output to seal, and somebody may have removed it.
+    // A script that had not begun to write has no output to seal, and its output may have been removed.
     if (existsSync(files.log)) {
       const marks = marksOfScript(lease, finding.evidence);
       // Its wrapper has recorded the end, and may be exiting.
@@ -56,8 +56,8 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
     }
   }
   const run = settleRun(lease, group, finding);
-  const counted = endRecord(group, run, session, lease.counts !== false);
-  session.teller.emit({
+  const counted = recordEnd(group, run, session, lease.counts !== false);
+  session.logger.emit({
     kind: 'run-recovered',
     group: lease.group,
     runId: lease.runId,
@@ -66,8 +66,8 @@ export async function adoptRun(lane: string, session: Session): Promise<RunRecor
   return counted;
 }
 
-/** What a lease that nobody holds stands for: a script that still runs, one that runs beyond its deadline, or neither. */
-export function lookAtLease(lease: Lease, lane: string, config: Config): 'running' | 'late' | 'ended' {
+/** The state of a dead tick's script: it still runs, runs beyond its deadline, or has ended. */
+export function inspectLease(lease: Lease, lane: string, config: Config): 'running' | 'late' | 'ended' {
   if (lease.script == null) return 'ended';
   const evidence = evidenceOf(lease, config);
   if (findOrphan(evidence, marksOfScript(lease, evidence)).length === 0) return 'ended';
@@ -76,7 +76,7 @@ export function lookAtLease(lease: Lease, lane: string, config: Config): 'runnin
 }
 
 /**
- * The state as it will be once the lanes that nobody holds are settled, for those who only read. A script that still runs
+ * The state as it will be once the lanes of dead ticks are settled, for commands that only read. A script that still runs
  * is taken to succeed.
  */
 export function settleState(state: State, config: Config, isHeld: (lane: string) => boolean): State {
@@ -98,9 +98,9 @@ function foresee(lease: Lease, config: Config): Finding {
   return { evidence: runs ? { ...evidence, exit: success } : evidence, ended: null };
 }
 
-/** Waits for a script whose tick died, and ends its tree at its deadline or when this tick is told to stop. */
+/** Waits for a script whose tick died, and ends its tree at its deadline or when this tick has to stop. */
 async function followOrphan(lease: Lease, group: LeasedGroup, session: Session): Promise<Finding> {
-  const { config, stop, hurry, teller } = session;
+  const { config, stop, hurry, logger } = session;
   const script = group.scripts.find(({ name }) => name === lease.script);
   let announced = false;
   for (;;) {
@@ -111,13 +111,13 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
     if (evidence.exit !== null || pids.length === 0) return { evidence, ended: null };
     if (!announced) {
       const pid = evidence.pid ?? (pids[0] as number);
-      teller.emit({ kind: 'orphan-adopted', group: lease.group, script: lease.script ?? '', pid });
+      logger.emit({ kind: 'orphan-adopted', group: lease.group, script: lease.script ?? '', pid });
       announced = true;
-      await teller.open();
+      await logger.open();
     }
     const isLate = Date.now() > deadlineOf(evidence, lease, script);
     if (isLate || stop.aborted) {
-      // Whoever reads the status that this leaves has to know what it stands for, should this tick die as well.
+      // Should this tick die as well, the next one takes the status for what it is.
       noteEnding(
         filesOf(runFolder(lease, config), numberOf(lease), lease.script ?? ''),
         isLate ? 'timed-out' : 'interrupted',
@@ -125,11 +125,11 @@ async function followOrphan(lease: Lease, group: LeasedGroup, session: Session):
       await endTree({ leader: evidence.leader, marks }, script?.killAfter ?? 0, hurry);
       return { evidence: evidenceOf(lease, config), ended: isLate ? 'timed-out' : 'interrupted' };
     }
-    await sleep(lookEvery, undefined, { signal: stop }).catch(() => undefined);
+    await sleep(checkEvery, undefined, { signal: stop }).catch(() => undefined);
   }
 }
 
-/** What its processes carry: those of an earlier attempt, or of an earlier script, that were let live are none of them. */
+/** What its processes carry, unlike those that an earlier attempt or script left behind. */
 function marksOfScript(lease: Lease, { attempt }: Evidence): string[] {
   const name = lease.script ?? '';
   return attempt === null
@@ -138,7 +138,7 @@ function marksOfScript(lease: Lease, { attempt }: Evidence): string[] {
 }
 
 /**
- * The processes of a script whose tick died: its leader, or, where the leader had no time to leave its pid or was killed
+ * The processes of a script whose tick died: its leader, or, where the leader's identity is not on disk or it was killed
  * alone, whatever carries the script's marks.
  */
 function findOrphan({ leader, exit }: Evidence, marks: readonly string[]): number[] {
@@ -152,7 +152,7 @@ function deadlineOf({ startedAt }: Evidence, lease: Lease, script: Script | unde
   return startedAt === null || script === undefined ? latest : Math.min(latest, startedAt + script.timeout);
 }
 
-/** The run that a lease tells of, ended: as its scripts left it, or interrupted where some had not run. */
+/** The run of a lease, ended: as its scripts left it, or interrupted where some had not run. */
 function settleRun(lease: Lease, group: LeasedGroup, finding: Finding | null): RunRecord {
   const scripts = [...(lease.scripts ?? [])];
   if (finding !== null) scripts.push(settleScript(lease, group, finding));
@@ -216,7 +216,7 @@ function numberOf(lease: Lease): number {
   return typeof lease.number === 'number' ? lease.number : 0;
 }
 
-/** The group of a lease as it is configured now; one that was taken out of the configuration has nothing left to run. */
+/** The group of a lease as it is configured now; a removed one has nothing left to run. */
 function groupOfLease(lease: Lease, lane: string, config: Config): LeasedGroup {
   const group = config.groups.find(({ name }) => name === lease.group);
   // The lease is given up in the lane that it was found in, whatever lane the group is in now.
