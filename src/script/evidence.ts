@@ -114,11 +114,16 @@ export function readEvidence(folder: string, number: number, scriptName: string)
 /** How an attempt ended as its wrapper saw it, and when, in ms since the epoch; null where it did not record it. */
 export function readStatus(files: ScriptFiles, attempt: number): (End & { readonly at: number }) | null {
   const status = readValue('ended', `${attempt}`, readLines(files.pid));
-  if (status !== null) return { ...endOf(Number(status)), at: Math.round(statSync(files.pid).mtimeMs) };
+  if (status !== null) return { ...endOf(Number(status)), at: changedAt(files.pid) };
   const older = readLines(olderExit(files)).find((line) => line !== '');
   const [ofAttempt, olderStatus] = older?.split(' ') ?? [];
   if (olderStatus === undefined || ofAttempt !== `${attempt}`) return null;
-  return { ...endOf(Number(olderStatus)), at: Math.round(statSync(olderExit(files)).mtimeMs) };
+  return { ...endOf(Number(olderStatus)), at: changedAt(olderExit(files)) };
+}
+
+function changedAt(file: string): number {
+  // The run's folder may be removed at any time.
+  return Math.round(statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
 }
 
 /** What a line `<key> <attempt> <value>` says; null where there is none. */

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { beginEvidence, type End, readStatus, type ScriptFiles } from './evidence.ts';
 import { identify, type ProcessIdentity } from './process.ts';
@@ -86,7 +87,10 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
     group,
     ended,
     isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
-    abandon: () => subprocess.unref(),
+    abandon() {
+      subprocess.unref();
+      for (const stream of subprocess.stdio) (stream as Partial<Socket> | null)?.unref?.();
+    },
   };
   if (!isPosix) return { ...started, pid: group };
 
