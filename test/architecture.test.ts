@@ -14,7 +14,7 @@ const mayImport: Record<string, readonly string[]> = {
   state: ['config', 'schedule', 'monotonic.ts'],
   log: ['state'],
   plan: ['config', 'schedule', 'state'],
-  script: ['config', 'state', 'log', 'monotonic.ts'],
+  script: ['bundle', 'config', 'state', 'log', 'monotonic.ts'],
   tick: ['config', 'schedule', 'state', 'log', 'plan', 'script', 'monotonic.ts'],
   report: ['config', 'schedule', 'state', 'log', 'plan', 'tick'],
   trigger: ['config', 'schedule', 'state'],

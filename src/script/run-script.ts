@@ -1,4 +1,5 @@
 import { relative, sep } from 'node:path';
+import { commandOf } from '../bundle/script.ts';
 import type { Script } from '../config/config.ts';
 import { seconds } from '../log/seconds.ts';
 import { readMonotonic } from '../monotonic.ts';
@@ -48,8 +49,8 @@ export interface ScriptOrder {
 
 /** What happens while a script runs. */
 export type ScriptEvent =
-  /** `pid`: the script's own process. */
-  | { readonly kind: 'started'; readonly pid: number; readonly attempt: number }
+  /** `pid`: the script's own process; `note`: how it is run, if that needs to be said. */
+  | { readonly kind: 'started'; readonly pid: number; readonly attempt: number; readonly note: string | null }
   /** `attempt`: the one that comes `inMs` ms from now; `why`: how the one before ended. */
   | { readonly kind: 'retrying'; readonly attempt: number; readonly inMs: number; readonly why: string }
   | { readonly kind: 'timed-out'; readonly afterMs: number }
@@ -98,7 +99,7 @@ export async function runScript(order: ScriptOrder): Promise<ScriptRecord & { re
   const notStarted = (outcome: 'interrupted' | 'failed', message: string) =>
     record(0, { exitCode: null, signal: null, outcome, message });
   if (stop.aborted) return notStarted('interrupted', 'the tick was told to stop');
-  const command = findCommand(order, environments);
+  const command = await findCommand(order, environments);
   if ('obstacle' in command) return notStarted('failed', command.obstacle);
 
   const secrets = secretsOf(order.redact, ...environments);
@@ -119,15 +120,19 @@ interface Command {
   /** Absolute. */
   readonly path: string;
   readonly args: readonly string[];
+  /** Why a TypeScript script does not start from its bundle; null otherwise. */
+  readonly note: string | null;
 }
 
 /** Decides what is started for a script, or why that can't be. */
-function findCommand(
+async function findCommand(
   { script, workspace }: ScriptOrder,
   environments: readonly NodeJS.ProcessEnv[],
-): Command | { readonly obstacle: string } {
+): Promise<Command | { readonly obstacle: string }> {
   const program = findProgram(script, workspace, ...environments);
-  return 'obstacle' in program ? program : { path: program.path, args: script.argv.slice(1) };
+  if ('obstacle' in program) return program;
+  const { argv, note } = await commandOf(script);
+  return { path: program.path, args: argv.slice(1), note };
 }
 
 /**
@@ -193,8 +198,10 @@ async function runAttempt(
   const { script, stop } = order;
   const marks = marksOf(order.runId, script.name, attempt);
   const before = listProcesses();
+  const { path, args, note } = command;
   const started = await startAttempt({
-    ...command,
+    path,
+    args,
     number: attempt,
     cwd: script.cwd,
     environment: Object.assign({}, ...environmentsOf(order, attempt)),
@@ -207,7 +214,7 @@ async function runAttempt(
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
   }
   const { pid, group } = started;
-  order.onEvent({ kind: 'started', pid, attempt });
+  order.onEvent({ kind: 'started', pid, attempt, note });
 
   let hasEnded = false;
   const ended = started.ended.finally(() => {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../log/log.ts';
 import { seconds } from '../log/seconds.ts';
+import { secretsOf } from '../script/redact.ts';
 import type { Outcome } from '../state/schema.ts';
 import type { TickEvent } from './event.ts';
 
@@ -52,7 +53,7 @@ export function makeEventLogger(
 
   const open = async () => {
     if (log === undefined) {
-      const [{ openLog }, { secretsOf }] = await Promise.all([import('../log/log.ts'), import('../script/redact.ts')]);
+      const { openLog } = await import('../log/log.ts');
       const secrets = config.groups.flatMap(({ scripts }) =>
         scripts.flatMap(({ env }) => secretsOf(config.redact, environment, env)),
       );
@@ -117,7 +118,7 @@ export function formatEvent(event: TickEvent): FormattedEvent {
     case 'run-ended':
       return say(levelOf(event.outcome), event, `${event.outcome} after ${seconds(event.durationMs)}`);
     case 'script-started':
-      return say('info', event, `started${event.attempt > 1 ? `, attempt ${event.attempt}` : ''} (pid ${event.pid})`);
+      return say('info', event, describeStart(event));
     case 'script-retrying':
       return say('warn', event, `${event.why}; attempt ${event.attempt} in ${seconds(event.inMs)}`);
     case 'script-timed-out':
@@ -131,6 +132,10 @@ export function formatEvent(event: TickEvent): FormattedEvent {
     default:
       return unreachable(event);
   }
+}
+
+function describeStart({ attempt, pid, note }: Extract<TickEvent, { kind: 'script-started' }>): string {
+  return `started${attempt > 1 ? `, attempt ${attempt}` : ''} (pid ${pid})${note === null ? '' : `; ${note}`}`;
 }
 
 function say(level: Level, { group, script }: { group: string; script?: string }, text: string): FormattedEvent {

@@ -31,6 +31,8 @@ export type TickEvent =
       readonly script: string;
       readonly attempt: number;
       readonly pid: number;
+      /** How the script is run, if that needs to be said. */
+      readonly note: string | null;
     }
   | {
       readonly kind: 'script-retrying';

@@ -503,7 +503,7 @@ describe('the evidence', () => {
     const running = runScript(bench.sh('echo >ready; read x <go'));
     await readFile(ready);
     const { leader, startedAt, exit, attempt } = evidence();
-    expect(bench.events).toEqual([{ kind: 'started', pid: evidence().pid, attempt: 1 }]);
+    expect(bench.events).toEqual([{ kind: 'started', pid: evidence().pid, attempt: 1, note: null }]);
     expect(leader).toEqual(identify(leader?.pid ?? 0));
     expect(living().filter(({ group }) => group === leader?.pid)).toHaveLength(2);
     expect([attempt, exit]).toEqual([1, null]);
