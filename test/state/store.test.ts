@@ -70,6 +70,13 @@ describe('the state file', () => {
     if (process.platform !== 'win32') expect(modes.filter((mode) => mode & 0o027)).toEqual([]);
   });
 
+  it('is not created by reading it, and neither is its folder', async () => {
+    const outputs = join(folder(), 'missing');
+    expect(readState(outputs)).toEqual({ state: emptyState(), notices: [] });
+    expect((await opened(outputs)).readState().notices).toEqual([]);
+    expect(existsSync(outputs)).toBe(false);
+  });
+
   it('is not written if nothing has changed or a change throws', async () => {
     const { outputs, updateState } = await lived();
     const before = everything(join(outputs));
