@@ -1,7 +1,7 @@
 import type { Config, Dependency, Group, Script } from '../src/config/config.ts';
 import { parseCron } from '../src/schedule/cron.ts';
 import type { CalendarLine, CalendarSchedule, IntervalSchedule } from '../src/schedule/schedule.ts';
-import type { GroupState, State } from '../src/state/schema.ts';
+import type { GroupState, State } from '../src/state/state-schema.ts';
 
 export const minute = 60_000;
 export const hour = 60 * minute;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { configFrame, groupFrame, scriptObject } from '../src/config/resolve/schema.ts';
+import { configFrame, groupFrame, scriptObject } from '../src/config/resolve/config-schema.ts';
 import { makeWorkspace } from './rig.ts';
 
 /** The README says what the program does; where the two part, one of them is wrong. */

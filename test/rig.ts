@@ -21,7 +21,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { PlanDocument } from '../src/report/plan-document.ts';
-import type { State } from '../src/state/schema.ts';
+import type { State } from '../src/state/state-schema.ts';
 
 export const program = fileURLToPath(new URL('../dist/rhythm.js', import.meta.url));
 

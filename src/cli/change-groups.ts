@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import type { Config, Group } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import type { State } from '../state/schema.ts';
+import type { State } from '../state/state-schema.ts';
 import { openStore } from '../state/store.ts';
 import type { TickEvent } from '../tick/event.ts';
 import { makeEventLogger } from '../tick/event-logger.ts';
-import type { PauseResult } from '../tick/pause.ts';
+import type { PauseResult } from '../tick/pause-groups.ts';
 import { type Change, record } from '../tick/session.ts';
 import { findGroup } from './find-group.ts';
 import { printLine } from './streams.ts';

@@ -1,4 +1,4 @@
-import type { ConfigInput, GroupInput } from './resolve/schema.ts';
+import type { ConfigInput, GroupInput } from './resolve/config-schema.ts';
 
 /**
  * A group as the user writes it, for one that is put together apart from its configuration: `GroupOf<'a' | 'b'>` may name

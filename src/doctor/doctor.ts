@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { RhythmError } from '../errors.ts';
 import type { HistoryLine } from '../state/history.ts';
-import type { State } from '../state/schema.ts';
+import type { State } from '../state/state-schema.ts';
 
 /** `ok`: as it should be; `warning`: works, but may surprise; `problem`: something does not work, or soon will not. */
 export type Level = 'ok' | 'warning' | 'problem';

@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path';
 import { formatSize } from '../config/resolve/byte-size.ts';
 import { formatLength } from '../report/quantities.ts';
 import { identify } from '../script/process.ts';
-import { codeOf } from '../state/failure.ts';
 import { historyPath } from '../state/history.ts';
 import { describeHolder, isHeld, lockKind, lockPath } from '../state/lock.ts';
-import { copyPath, statePath } from '../state/path.ts';
+import { copyPath, statePath } from '../state/paths.ts';
+import { codeOf } from '../state/storage-error.ts';
 import { logPath } from '../tick/event-logger.ts';
 import { lanePath } from '../tick/lane.ts';
 import { inspectLease } from '../tick/recover-orphan.ts';
-import { findRunning } from '../tick/running.ts';
+import { findRunning } from '../tick/running-ticks.ts';
 import { quoteWord } from '../trigger/guard.ts';
 import { type Check, complain, ok, type Site, warn, withoutStop } from './doctor.ts';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Priority } from '../config/config.ts';
-import type { ScriptInput } from '../config/resolve/schema.ts';
+import type { ScriptInput } from '../config/resolve/config-schema.ts';
 import { neutralise } from '../log/safe-text.ts';
 import type { Rhythm } from './rhythm.ts';
 import type { TaskTrigger } from './schtasks/task-trigger.ts';

@@ -1,7 +1,7 @@
 import { closeSync, type FSWatcher, fstatSync, openSync, readdirSync, readSync, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { codeOf, storageError } from '../state/failure.ts';
 import { backward } from '../state/lines.ts';
+import { codeOf, storageError } from '../state/storage-error.ts';
 
 /** A file of the log that is held open: as long as it is, its inode names it and no other, whatever it is called. */
 interface OpenedFile {

@@ -1,6 +1,6 @@
 import { createLogger, format } from 'winston';
 import Transport from 'winston-transport';
-import { isoOf } from '../state/schema.ts';
+import { isoOf } from '../state/state-schema.ts';
 import { openRotatingFile, type RotatingFileOptions } from './rotation.ts';
 import { neutralise, redactText, withoutEscapes } from './safe-text.ts';
 

@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RhythmError } from '../errors.ts';
-import { codeOf, storageError } from '../state/failure.ts';
-import { openOrCreate, pause } from '../state/file.ts';
+import { openOrCreate, pause } from '../state/durable-file.ts';
 import { type Lock, lockPath, waitLock } from '../state/lock.ts';
+import { codeOf, storageError } from '../state/storage-error.ts';
 
 export interface RotatingFileOptions {
   readonly file: string;

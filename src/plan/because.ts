@@ -2,7 +2,7 @@ import type { Config, Group } from '../config/config.ts';
 import { buildGraph } from '../config/group-graph.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import { segmentAt } from '../schedule/zone.ts';
-import { type GroupState, instantOf, isoOf } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf } from '../state/state-schema.ts';
 import type { Blocker, Decision, Plan, SkipReason } from './decide.ts';
 import { consumedBeat } from './due.ts';
 

@@ -1,7 +1,7 @@
 import type { Config, Dependency, Group } from '../config/config.ts';
 import { buildGraph } from '../config/group-graph.ts';
 import { nextBeat } from '../schedule/beats.ts';
-import { entryOf, type GroupState, instantOf, type State } from '../state/schema.ts';
+import { entryOf, type GroupState, instantOf, type State } from '../state/state-schema.ts';
 import { type Due, decideDue } from './due.ts';
 import { executionOrder } from './execution-order.ts';
 import { type Observation, observe } from './observe.ts';

@@ -1,6 +1,6 @@
 import type { Group } from '../config/config.ts';
 import { countBeats, latestBeat, nextBeat } from '../schedule/beats.ts';
-import { type GroupState, instantOf } from '../state/schema.ts';
+import { type GroupState, instantOf } from '../state/state-schema.ts';
 
 /** What one group would do at an instant, its dependencies and its lane left aside. */
 export type Due =

@@ -1,7 +1,7 @@
 import type { Config, Group } from '../config/config.ts';
 import { nextBeat } from '../schedule/beats.ts';
-import { endRun, expireBeat, startRun } from '../state/record.ts';
-import { type GroupState, instantOf, isoOf, type State } from '../state/schema.ts';
+import { endRun, expireBeat, startRun } from '../state/run-outcome.ts';
+import { type GroupState, instantOf, isoOf, type State } from '../state/state-schema.ts';
 import { type Decision, planTick } from './decide.ts';
 
 /** A tick that would do something. */

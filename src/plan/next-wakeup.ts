@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { nextBeat } from '../schedule/beats.ts';
-import { instantOf, type State } from '../state/schema.ts';
+import { instantOf, type State } from '../state/state-schema.ts';
 import { planTick } from './decide.ts';
 import { consumedBeat } from './due.ts';
 

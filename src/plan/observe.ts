@@ -3,7 +3,7 @@ import { countBeats, latestBeat, nextBeat } from '../schedule/beats.ts';
 import { parseCron, parseDaily } from '../schedule/cron.ts';
 import { formatDuration, parseDuration } from '../schedule/duration.ts';
 import type { Schedule } from '../schedule/schedule.ts';
-import { type GroupState, instantOf, isoOf, type SeenSchedule } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf, type SeenSchedule } from '../state/state-schema.ts';
 import { consumedBeat } from './due.ts';
 
 /** What a tick notices about a group before it decides, and writes into the state and the history. */

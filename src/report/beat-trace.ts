@@ -6,7 +6,7 @@ import { parseCron, parseDaily } from '../schedule/cron.ts';
 import { parseDuration } from '../schedule/duration.ts';
 import type { CalendarLine, Schedule } from '../schedule/schedule.ts';
 import type { HeldLine, HistoryLine, RunEndLine, RunStartLine } from '../state/history.ts';
-import { type GroupState, instantOf, isoOf, type SeenSchedule } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf, type SeenSchedule } from '../state/state-schema.ts';
 import type { DependencyReport, Records } from './explanation.ts';
 import { itemOfRun, type RunItem } from './run-history.ts';
 

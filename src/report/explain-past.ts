@@ -2,7 +2,7 @@ import type { Config, Group } from '../config/config.ts';
 import { nextBeat } from '../schedule/beats.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import type { Schedule } from '../schedule/schedule.ts';
-import { instantOf, isoOf } from '../state/schema.ts';
+import { instantOf, isoOf } from '../state/state-schema.ts';
 import {
   beatOf,
   dependenciesAt,

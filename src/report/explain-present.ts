@@ -3,7 +3,7 @@ import { explainPlan } from '../plan/because.ts';
 import { type Decision, type HeldLanes, judgeLastRun, type Plan, planTick } from '../plan/decide.ts';
 import { forecast } from '../plan/forecast.ts';
 import { latestBeat, nextBeat } from '../schedule/beats.ts';
-import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/state-schema.ts';
 import { isoOrNull, knownAt, pickRun } from './beat-trace.ts';
 import {
   type Change,

@@ -7,7 +7,7 @@ import { describeSchedule } from '../schedule/describe.ts';
 import { formatDuration } from '../schedule/duration.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { isoOf } from '../state/schema.ts';
+import { isoOf } from '../state/state-schema.ts';
 import { describeEnd } from './history-text.ts';
 import { formatDistance, formatLength } from './quantities.ts';
 import type { RunItem } from './run-history.ts';

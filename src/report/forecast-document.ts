@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import { formatInstant } from '../plan/because.ts';
 import type { ForecastTick } from '../plan/forecast.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { isoOf } from '../state/schema.ts';
+import { isoOf } from '../state/state-schema.ts';
 import { formatLength } from './quantities.ts';
 
 /** A forecast as others rely on it: `tick --dry-run --for DURATION --json`. */

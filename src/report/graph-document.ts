@@ -2,7 +2,7 @@ import type { Config, Dependency, Group } from '../config/config.ts';
 import { buildGraph } from '../config/group-graph.ts';
 import { describeSchedule } from '../schedule/describe.ts';
 import { formatDuration } from '../schedule/duration.ts';
-import { entryOf, type Outcome, type State } from '../state/schema.ts';
+import { entryOf, type Outcome, type State } from '../state/state-schema.ts';
 
 /** How a group stands: how its last run ended, that one is in progress, or that there was none. */
 export type Standing = Outcome | 'running' | 'never-ran';

@@ -2,7 +2,7 @@ import type { Config, Group, Script } from '../config/config.ts';
 import { neutralise } from '../log/safe-text.ts';
 import { explainPlan, formatInstant } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
-import { isoOf, type RunRecord, type ScriptRecord } from '../state/schema.ts';
+import { isoOf, type RunRecord, type ScriptRecord } from '../state/state-schema.ts';
 import { formatDistance } from './quantities.ts';
 import { wrapText } from './wrap-text.ts';
 

@@ -1,5 +1,5 @@
 import type { HistoryLine, RunEndLine, RunStartLine } from '../state/history.ts';
-import { instantOf, isoOf, type Outcome, type RunRecord } from '../state/schema.ts';
+import { instantOf, isoOf, type Outcome, type RunRecord } from '../state/state-schema.ts';
 
 /** The past as others rely on it: `history --json`. Newest first; instants ISO 8601 in UTC, lengths in ms. */
 export interface HistoryDocument {

@@ -5,7 +5,7 @@ import { consumedBeat, decideDue } from '../plan/due.ts';
 import { nextBeat } from '../schedule/beats.ts';
 import { describeSchedule } from '../schedule/describe.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/schema.ts';
+import { type GroupState, instantOf, isoOf, type Lease, type State } from '../state/state-schema.ts';
 import { countOf } from './quantities.ts';
 import { judgeTrigger, phraseGaps, phraseTrigger, type TriggerState } from './trigger-health.ts';
 import { usualLengths, usualScriptLength } from './usual-durations.ts';

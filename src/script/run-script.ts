@@ -3,7 +3,7 @@ import { commandOf } from '../bundle/script.ts';
 import type { Script } from '../config/config.ts';
 import { seconds } from '../log/seconds.ts';
 import { readMonotonic } from '../monotonic.ts';
-import { isoOf, type Outcome, type ScriptRecord } from '../state/schema.ts';
+import { isoOf, type Outcome, type ScriptRecord } from '../state/state-schema.ts';
 import {
   asSignalled,
   type End,

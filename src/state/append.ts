@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, storageError } from './failure.ts';
-import { fileMode, openNew, syncFolder, withFolder, writeWhole } from './file.ts';
+import { fileMode, openNew, syncFolder, withFolder, writeWhole } from './durable-file.ts';
+import { codeOf, storageError } from './storage-error.ts';
 
 /**
  * Appends whole lines in one write. A file that ends within a line, torn by a crash, gets a newline first; what a full

@@ -1,4 +1,4 @@
-import type { GroupState, Lease, RunRecord } from './schema.ts';
+import type { GroupState, Lease, RunRecord } from './state-schema.ts';
 
 interface Line {
   /** When it was written, ISO 8601. */

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { append } from './append.ts';
-import { sweepTemporaries, writeDurably } from './file.ts';
+import { sweepTemporaries, writeDurably } from './durable-file.ts';
 import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
 import { readBackward, readForward, seekLine } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
-import { isoOf } from './schema.ts';
+import { isoOf } from './state-schema.ts';
 
 export type {
   HeldLine,

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { codeOf, storageError } from './failure.ts';
+import { codeOf, storageError } from './storage-error.ts';
 
 const blockSize = 1 << 18;
 /** Longer lines, in bytes, are none of ours: a file full of zeros must not fill the memory. */

@@ -11,10 +11,10 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readMonotonic } from '../monotonic.ts';
-import { codeOf, storageError } from './failure.ts';
-import { pause } from './file.ts';
-import { type Hold, type LockKind, method, socketName } from './kernel.ts';
-import { isoOf } from './schema.ts';
+import { pause } from './durable-file.ts';
+import { type Hold, type LockKind, method, socketName } from './kernel-lock.ts';
+import { isoOf } from './state-schema.ts';
+import { codeOf, storageError } from './storage-error.ts';
 
 /** A lock of the kernel's: it ends with its holder's process, however that dies. No child inherits it. */
 export interface Lock {

@@ -1,6 +1,6 @@
 import type { HistoryLine } from './history.ts';
 
-import { type GroupState, groupSchema, type Lease, leaseSchema, type State, stateVersion } from './schema.ts';
+import { type GroupState, groupSchema, type Lease, leaseSchema, type State, stateVersion } from './state-schema.ts';
 
 /**
  * Carries a state forward by the history: each group's entry is that of its newest line, its last run that of its newest

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import Conf, { type Options } from 'conf';
 import { StorageError } from '../errors.ts';
-import { storageError } from './failure.ts';
-import { writeDurably } from './file.ts';
-import { type GroupState, type State, stateSchema, stateVersion } from './schema.ts';
+import { writeDurably } from './durable-file.ts';
+import { type GroupState, type State, stateSchema, stateVersion } from './state-schema.ts';
+import { storageError } from './storage-error.ts';
 
 /** The content of a file is not a state; the message says why, as the end of a sentence. */
 export class DamagedState extends Error {}

@@ -1,13 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
 import { StorageError } from '../errors.ts';
-import { keepCopy, setAside, sweepTemporaries } from './file.ts';
+import { keepCopy, setAside, sweepTemporaries } from './durable-file.ts';
 import { historyPath, readHistory } from './history.ts';
 import { describeHolder, type Lock, lockPath, waitLock } from './lock.ts';
-import { copyEnding, copyPath, statePath } from './path.ts';
+import { copyEnding, copyPath, statePath } from './paths.ts';
 import { bringForward } from './recover.ts';
-import { emptyState, isoOf, type State } from './schema.ts';
 import { removeNext } from './stamp.ts';
 import { DamagedState, StateFile, serializeState } from './state-file.ts';
+import { emptyState, isoOf, type State } from './state-schema.ts';
 
 export interface Store {
   /** The state file. */

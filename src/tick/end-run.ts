@@ -1,6 +1,6 @@
 import type { Group } from '../config/config.ts';
-import { endRun } from '../state/record.ts';
-import { entryOf, isoOf, type Lease, type RunRecord, type State } from '../state/schema.ts';
+import { endRun } from '../state/run-outcome.ts';
+import { entryOf, isoOf, type Lease, type RunRecord, type State } from '../state/state-schema.ts';
 import { record, type Session } from './session.ts';
 
 type EndedGroup = Pick<Group, 'name' | 'lane' | 'retryAfter'>;

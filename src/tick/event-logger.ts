@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Log } from '../log/log.ts';
 import { seconds } from '../log/seconds.ts';
 import { secretsOf } from '../script/redact.ts';
-import type { Outcome } from '../state/schema.ts';
+import type { Outcome } from '../state/state-schema.ts';
 import type { TickEvent } from './event.ts';
 
 /** Writes what happens to the central log and passes it on to a watcher. */

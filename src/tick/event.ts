@@ -1,4 +1,4 @@
-import type { Outcome } from '../state/schema.ts';
+import type { Outcome } from '../state/state-schema.ts';
 
 /** What happens in a tick, as it happens: for the central log and a display. Instants and durations in ms. */
 export type TickEvent =

@@ -1,6 +1,6 @@
 import type { Observation } from '../plan/observe.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { type GroupState, isoOf } from '../state/schema.ts';
+import { type GroupState, isoOf } from '../state/state-schema.ts';
 
 /** Why a due group does not run. */
 export interface Hold {

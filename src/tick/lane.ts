@@ -5,7 +5,7 @@ import type { HeldLanes } from '../plan/decide.ts';
 import { identifySelf } from '../script/process.ts';
 import { awaitLock, describeHolder, type Lock, lockPath, tryLock } from '../state/lock.ts';
 import { findNetwork } from '../state/network.ts';
-import { leaseOf, type State } from '../state/schema.ts';
+import { leaseOf, type State } from '../state/state-schema.ts';
 import type { Session } from './session.ts';
 
 /** The lanes of one tick. */

@@ -2,14 +2,14 @@ import type { Config, Group } from '../config/config.ts';
 import { type Answer, decideRequest, type Request } from '../plan/ask.ts';
 import { explainBlocker } from '../plan/because.ts';
 import { planTick } from '../plan/decide.ts';
-import type { RunRecord } from '../state/schema.ts';
+import type { RunRecord } from '../state/state-schema.ts';
 import { noteObservations } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { runOrders } from './order.ts';
 import { pruneOutputs } from './prune.ts';
 import { recoverRun } from './recover-orphan.ts';
-import { listenForRequests } from './request.ts';
+import { runOrders } from './run-orders.ts';
 import { record, type Session } from './session.ts';
+import { listenForRequests } from './stop-request.ts';
 
 /** How a run by hand went. */
 export type ManualRunReport =

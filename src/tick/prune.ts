@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { pruneHistory } from '../state/history.ts';
-import { isoOf, type RunRecord, type State } from '../state/schema.ts';
+import { isoOf, type RunRecord, type State } from '../state/state-schema.ts';
 import { sweepCache } from '../user-cache.ts';
 import type { Session } from './session.ts';
 

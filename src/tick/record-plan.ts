@@ -1,8 +1,8 @@
 import { explainPlan } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { expireBeat } from '../state/record.ts';
-import { type GroupState, isoOf, type State } from '../state/schema.ts';
+import { expireBeat } from '../state/run-outcome.ts';
+import { type GroupState, isoOf, type State } from '../state/state-schema.ts';
 import { noteHold, noteObservations } from './hold.ts';
 import type { Change, Session } from './session.ts';
 

@@ -8,7 +8,7 @@ import { carries, isSame, living } from '../script/process.ts';
 import { secretsOf } from '../script/redact.ts';
 import { judgeEnd } from '../script/run-script.ts';
 import { endTree, marksOf } from '../script/tree.ts';
-import { endRun, judgeRun } from '../state/record.ts';
+import { endRun, judgeRun } from '../state/run-outcome.ts';
 import {
   entryOf,
   instantOf,
@@ -18,7 +18,7 @@ import {
   type RunRecord,
   type ScriptRecord,
   type State,
-} from '../state/schema.ts';
+} from '../state/state-schema.ts';
 import { recordEnd } from './end-run.ts';
 import type { Session } from './session.ts';
 

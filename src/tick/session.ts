@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { appendHistory, type HistoryLine } from '../state/history.ts';
-import { isoOf, type State } from '../state/schema.ts';
+import { isoOf, type State } from '../state/state-schema.ts';
 import type { Store } from '../state/store.ts';
 import type { EventLogger } from './event-logger.ts';
 

@@ -5,9 +5,9 @@ import { consumedBeat } from '../plan/due.ts';
 import { filesOf, forgetEvidence } from '../script/evidence.ts';
 import { bootIdentity, identifySelf } from '../script/process.ts';
 import { longestDuration } from '../script/run-script.ts';
-import { storageError } from '../state/failure.ts';
-import { startRun } from '../state/record.ts';
-import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/schema.ts';
+import { startRun } from '../state/run-outcome.ts';
+import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/state-schema.ts';
+import { storageError } from '../state/storage-error.ts';
 import { type Change, compactInstant, record, type Session } from './session.ts';
 
 /** A run that a plan, or a person, asks for. */

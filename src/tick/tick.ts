@@ -2,19 +2,19 @@ import type { Config, Group } from '../config/config.ts';
 import { readMonotonic } from '../monotonic.ts';
 import { explainPlan } from '../plan/because.ts';
 import { type Decision, type Plan, planTick } from '../plan/decide.ts';
-import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/schema.ts';
+import { entryOf, type GroupState, isoOf, type RunRecord, type State } from '../state/state-schema.ts';
 import type { Store } from '../state/store.ts';
+import { endTick, judgeTick, type TickOutcome } from './end-tick.ts';
 import type { EventLogger } from './event-logger.ts';
 import { noteHold } from './hold.ts';
 import { type Lanes, takeLanes } from './lane.ts';
-import { runOrders } from './order.ts';
-import { endTick, judgeTick, type TickOutcome } from './outcome.ts';
 import { pruneOutputs } from './prune.ts';
 import { applyPlan, holdOf, logPlan } from './record-plan.ts';
 import { recoverRun } from './recover-orphan.ts';
-import { listenForRequests } from './request.ts';
+import { runOrders } from './run-orders.ts';
 import { makeTickId, queueRecord, record, type Session } from './session.ts';
 import type { RunOrder } from './start-run.ts';
+import { listenForRequests } from './stop-request.ts';
 
 export interface TickOrder {
   readonly config: Config;

@@ -1,4 +1,4 @@
-import type { GroupState } from '../../src/state/schema.ts';
+import type { GroupState } from '../../src/state/state-schema.ts';
 import { type Beats, beatsOf, type WrittenConfig } from '../oracle/oracle.ts';
 import type { HistoryEntry } from './ledger.ts';
 

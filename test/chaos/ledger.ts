@@ -1,5 +1,5 @@
-import type { GroupInput } from '../../src/config/resolve/schema.ts';
-import type { RunRecord, State } from '../../src/state/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/config-schema.ts';
+import type { RunRecord, State } from '../../src/state/state-schema.ts';
 
 /**
  * What the scripts themselves wrote down, one appended line each: the truth that the records are held against.

@@ -13,10 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigInput } from '../../src/config/resolve/schema.ts';
+import type { ConfigInput } from '../../src/config/resolve/config-schema.ts';
 import type { PlanDocument } from '../../src/report/plan-document.ts';
-import type { State } from '../../src/state/schema.ts';
-import { stateSchema } from '../../src/state/schema.ts';
+import type { State } from '../../src/state/state-schema.ts';
+import { stateSchema } from '../../src/state/state-schema.ts';
 import type { WrittenConfig } from '../oracle/oracle.ts';
 import { account, latestOf } from './account.ts';
 import type { Chaos } from './chaos.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { GroupInput } from '../../src/config/resolve/schema.ts';
-import type { GroupState, State } from '../../src/state/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/config-schema.ts';
+import type { GroupState, State } from '../../src/state/state-schema.ts';
 import { zoneOf } from './calendar.ts';
 import { beatsOf, recordSchedule, type WrittenConfig } from './oracle.ts';
 

@@ -4,7 +4,7 @@ import { describePlatform } from '../../src/config/load/platform.ts';
 import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { documentPlan, type PlanDocument } from '../../src/report/plan-document.ts';
-import { stateSchema } from '../../src/state/schema.ts';
+import { stateSchema } from '../../src/state/state-schema.ts';
 import { makeWorkspace } from '../rig.ts';
 import { type Case, cases } from './cases.ts';
 import { foretell, type Verdict } from './oracle.ts';

@@ -1,5 +1,5 @@
-import type { GroupInput } from '../../src/config/resolve/schema.ts';
-import type { GroupState, SeenSchedule, State } from '../../src/state/schema.ts';
+import type { GroupInput } from '../../src/config/resolve/config-schema.ts';
+import type { GroupState, SeenSchedule, State } from '../../src/state/state-schema.ts';
 import { type Beats, calendarOf, spellLines } from './calendar.ts';
 
 export type { Beats } from './calendar.ts';

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import type { CalendarSchedule } from '../../src/schedule/schedule.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/record.ts';
-import type { GroupState, State } from '../../src/state/schema.ts';
+import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import type { GroupState, State } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeConfig, makeGroup, makeState, minute, ran } from '../builders.ts';
 
 interface Ledger {

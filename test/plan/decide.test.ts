@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { type Decision, type HeldLanes, planTick } from '../../src/plan/decide.ts';
-import type { GroupState } from '../../src/state/schema.ts';
+import type { GroupState } from '../../src/state/state-schema.ts';
 import {
   at,
   cron,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { forecast } from '../../src/plan/forecast.ts';
-import type { State } from '../../src/state/schema.ts';
+import type { State } from '../../src/state/state-schema.ts';
 import {
   at,
   cron,

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type Config, type Group, priorities } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { consumedBeat } from '../../src/plan/due.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/record.ts';
-import { type GroupState, outcomes, type State } from '../../src/state/schema.ts';
+import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import { type GroupState, outcomes, type State } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeConfig, makeGroup, makeState, minute } from '../builders.ts';
 
 const schedules = fc.oneof(

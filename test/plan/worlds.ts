@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { Group } from '../../src/config/config.ts';
-import { outcomes } from '../../src/state/schema.ts';
+import { outcomes } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeConfig, makeGroup, makeState, minute } from '../builders.ts';
 
 /** Configurations, states and instants in which ticks often have nothing to do. */

@@ -3,7 +3,7 @@ import type { Config } from '../../src/config/config.ts';
 import { explainPast } from '../../src/report/explain-past.ts';
 import { type Records, renderExplanation } from '../../src/report/explanation.ts';
 import type { HistoryLine } from '../../src/state/history.ts';
-import type { GroupState, Outcome, ScriptRecord } from '../../src/state/schema.ts';
+import type { GroupState, Outcome, ScriptRecord } from '../../src/state/state-schema.ts';
 import { cron, every, hour, makeConfig, makeGroup, minute, on } from '../builders.ts';
 
 const instant = (time: string) => `2026-11-22T${time.length === 5 ? `${time}:00` : time}.000Z`;

@@ -6,7 +6,7 @@ import { renderDot, renderMermaid } from '../../src/report/graph-diagrams.ts';
 import { documentGraph, type GraphNode, selectAround } from '../../src/report/graph-document.ts';
 import { escapeXml, renderSvg } from '../../src/report/graph-svg.ts';
 import { renderTree } from '../../src/report/graph-tree.ts';
-import type { State } from '../../src/state/schema.ts';
+import type { State } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeGroup, makeState, minute, on, ran, ranAndEnded } from '../builders.ts';
 
 const groups: readonly Group[] = [

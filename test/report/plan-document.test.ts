@@ -3,7 +3,7 @@ import { describePlatform } from '../../src/config/load/platform.ts';
 import { resolveConfig } from '../../src/config/resolve/resolve.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { renderPlan } from '../../src/report/plan-document.ts';
-import { emptyState, type State } from '../../src/state/schema.ts';
+import { emptyState, type State } from '../../src/state/state-schema.ts';
 
 const resolved = resolveConfig(
   {

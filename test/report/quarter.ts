@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HistoryLine } from '../../src/state/history.ts';
-import type { GroupState, State } from '../../src/state/schema.ts';
+import type { GroupState, State } from '../../src/state/state-schema.ts';
 import { day, iso, minute } from '../builders.ts';
 
 /** The configuration, the state and the history of a workspace that has been at work for long. */

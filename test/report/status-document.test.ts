@@ -5,7 +5,7 @@ import { planTick } from '../../src/plan/decide.ts';
 import { type Activity, reportStatus, type StatusFacts } from '../../src/report/status-document.ts';
 import { renderStatus } from '../../src/report/status-text.ts';
 import type { HistoryLine } from '../../src/state/history.ts';
-import type { GroupState, Lease, State } from '../../src/state/schema.ts';
+import type { GroupState, Lease, State } from '../../src/state/state-schema.ts';
 import {
   cron,
   day,

@@ -13,7 +13,7 @@ import {
 } from '../../src/state/history.ts';
 import { textOf } from '../../src/state/history-line.ts';
 import { bringForward } from '../../src/state/recover.ts';
-import { emptyState } from '../../src/state/schema.ts';
+import { emptyState } from '../../src/state/state-schema.ts';
 import { disk, everything, folder, isLinuxRoot, start } from './rig.ts';
 import { story, lines as storyLines, withoutProgress } from './story.ts';
 

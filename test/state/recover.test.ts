@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { HistoryLine } from '../../src/state/history.ts';
 import { bringForward } from '../../src/state/recover.ts';
-import { emptyState, type Lease, type State } from '../../src/state/schema.ts';
+import { emptyState, type Lease, type State } from '../../src/state/state-schema.ts';
 import { lines, type Step, story, withoutProgress } from './story.ts';
 
 const at = (hour: number): string => new Date(Date.UTC(2026, 10, 22, hour)).toISOString();

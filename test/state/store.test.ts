@@ -14,9 +14,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { appendHistory, historyPath } from '../../src/state/history.ts';
-import { copyPath, statePath } from '../../src/state/path.ts';
-import { emptyState, type State } from '../../src/state/schema.ts';
+import { copyPath, statePath } from '../../src/state/paths.ts';
 import { serializeState } from '../../src/state/state-file.ts';
+import { emptyState, type State } from '../../src/state/state-schema.ts';
 import { openStore, readState } from '../../src/state/store.ts';
 import { disk, everything, folder, isLinuxRoot, makeReadOnly, program, start } from './rig.ts';
 

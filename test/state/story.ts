@@ -8,7 +8,7 @@ import {
   outcomes,
   type RunRecord,
   type State,
-} from '../../src/state/schema.ts';
+} from '../../src/state/state-schema.ts';
 
 const names = ['a', 'b', 'constructor', 'toString'];
 const lanes: Record<string, string> = { a: 'main', b: 'main', constructor: 'other', toString: 'other' };

@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { nextWakeup } from '../../src/plan/next-wakeup.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/record.ts';
-import { type GroupState, outcomes, type State } from '../../src/state/schema.ts';
-import { pauseGroups, resumeGroups } from '../../src/tick/pause.ts';
+import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import { type GroupState, outcomes, type State } from '../../src/state/state-schema.ts';
+import { pauseGroups, resumeGroups } from '../../src/tick/pause-groups.ts';
 import { at, day, every, hour, iso, makeConfig, minute } from '../builders.ts';
 import { groups } from '../plan/worlds.ts';
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunRecord, State } from '../../src/state/schema.ts';
+import type { RunRecord, State } from '../../src/state/state-schema.ts';
 import { type Ended, findObstacle, makeWindows, repository, toWindows, type Windows } from './windows.ts';
 
 /**

@@ -11,7 +11,7 @@ import { renderSvg } from '../../report/graph-svg.ts';
 import { renderTree } from '../../report/graph-tree.ts';
 import { identify } from '../../script/process.ts';
 import { isHeld } from '../../state/lock.ts';
-import { leaseOf } from '../../state/schema.ts';
+import { leaseOf } from '../../state/state-schema.ts';
 import { readState } from '../../state/store.ts';
 import { lanePath } from '../../tick/lane.ts';
 import { settleState } from '../../tick/recover-orphan.ts';

@@ -15,7 +15,7 @@ import { usualLengths } from '../../report/usual-durations.ts';
 import { identify } from '../../script/process.ts';
 import { type HistoryLine, readNewest, readOnward } from '../../state/history.ts';
 import { isHeld } from '../../state/lock.ts';
-import { outcomes } from '../../state/schema.ts';
+import { outcomes } from '../../state/state-schema.ts';
 import { readState } from '../../state/store.ts';
 import { lanePath } from '../../tick/lane.ts';
 import { readCount, readSince } from '../arguments.ts';

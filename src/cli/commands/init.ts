@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { fileNames } from '../../config/load.ts';
 import { alignRows } from '../../report/table.ts';
-import { codeOf, storageError } from '../../state/failure.ts';
+import { codeOf, storageError } from '../../state/storage-error.ts';
 import { quoteWord } from '../../trigger/guard.ts';
 import type { Context } from '../context.ts';
 import { printLine } from '../streams.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { formatInstant } from '../../plan/because.ts';
-import { pauseGroups } from '../../tick/pause.ts';
+import { pauseGroups } from '../../tick/pause-groups.ts';
 import { readEnd } from '../arguments.ts';
 import { changeGroups } from '../change-groups.ts';
 import type { Context } from '../context.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { resumeGroups } from '../../tick/pause.ts';
+import { resumeGroups } from '../../tick/pause-groups.ts';
 import { changeGroups } from '../change-groups.ts';
 import type { Context } from '../context.ts';
 

@@ -6,7 +6,7 @@ import { RhythmError } from '../../errors.ts';
 import { neutralise } from '../../log/safe-text.ts';
 import type { StatusDocument } from '../../report/status-document.ts';
 import { renderStatus } from '../../report/status-text.ts';
-import { isoOf } from '../../state/schema.ts';
+import { isoOf } from '../../state/state-schema.ts';
 import type { Context } from '../context.ts';
 import { print, printLine } from '../streams.ts';
 import { painter, terminalWidth } from '../terminal.ts';

@@ -8,10 +8,10 @@ import { seconds } from '../../log/seconds.ts';
 import { formatInstant } from '../../plan/because.ts';
 import { planTick } from '../../plan/decide.ts';
 import { isSame } from '../../script/process.ts';
-import { entryOf, instantOf, type Lease, type Outcome } from '../../state/schema.ts';
+import { entryOf, instantOf, type Lease, type Outcome } from '../../state/state-schema.ts';
 import { readState } from '../../state/store.ts';
-import { requestStop, type StopKind, withdrawRequest } from '../../tick/request.ts';
-import { findRunning, isRunning, type RunningTick } from '../../tick/running.ts';
+import { findRunning, isRunning, type RunningTick } from '../../tick/running-ticks.ts';
+import { requestStop, type StopKind, withdrawRequest } from '../../tick/stop-request.ts';
 import type { Context } from '../context.ts';
 import { print, printLine } from '../streams.ts';
 

@@ -10,7 +10,7 @@ import { usualLengths } from '../../report/usual-durations.ts';
 import { identify } from '../../script/process.ts';
 import { readNewest } from '../../state/history.ts';
 import { isHeld } from '../../state/lock.ts';
-import { leaseOf, type State } from '../../state/schema.ts';
+import { leaseOf, type State } from '../../state/state-schema.ts';
 import { readState } from '../../state/store.ts';
 import { lanePath } from '../../tick/lane.ts';
 import { settleState } from '../../tick/recover-orphan.ts';

@@ -11,9 +11,9 @@ import {
   type Platform,
   pathRulesOf,
 } from './argv.ts';
+import { scriptObject } from './config-schema.ts';
 import { salvage } from './issues.ts';
 import { scriptForms } from './rules.ts';
-import { scriptObject } from './schema.ts';
 import { foldName, splitWords } from './split-words.ts';
 
 /** What a script takes from the configuration around it. */

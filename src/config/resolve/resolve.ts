@@ -5,10 +5,10 @@ import { describeValue, formatPath, type Path, type Problem, type Report } from 
 import { type Interpreters, type Platform, pathRulesOf } from './argv.ts';
 import { parseSize } from './byte-size.ts';
 import { checkLaneNames, checkNames, checkReferences, type Reference } from './check-names.ts';
+import { configFrame, groupFrame } from './config-schema.ts';
 import { salvage } from './issues.ts';
 import { resolveSchedule } from './resolve-schedule.ts';
 import { resolveScripts, type ScriptSetting } from './resolve-scripts.ts';
-import { configFrame, groupFrame } from './schema.ts';
 
 const second = 1_000;
 const day = 86_400_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { endRun, expireBeat, judgeRun, startRun } from '../../src/state/record.ts';
-import type { GroupState, Outcome } from '../../src/state/schema.ts';
+import { endRun, expireBeat, judgeRun, startRun } from '../../src/state/run-outcome.ts';
+import type { GroupState, Outcome } from '../../src/state/state-schema.ts';
 import { at, hour, iso, makeGroup, makeScript, minute, ran } from '../builders.ts';
 
 const group = makeGroup('g', { retryAfter: [5 * minute, 15 * minute] });

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { writeDurably } from '../state/file.ts';
+import { writeDurably } from '../state/durable-file.ts';
 import { lockPath } from '../state/lock.ts';
 
 /** What a person asks of a tick that runs: to end after the scripts that run now, or at once, as by SIGTERM. */

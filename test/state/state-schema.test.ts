@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isoOf, stateSchema } from '../../src/state/schema.ts';
+import { isoOf, stateSchema } from '../../src/state/state-schema.ts';
 
 const at = '2026-11-22T16:00:00.000Z';
 const script = { name: 's', outcome: 'timed-out', exitCode: 1, attempts: 2, signal: null, outputFile: 'x', odd: [1] };

@@ -5,6 +5,7 @@ import {
   fchownSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -15,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve, sep } from 'node:path';
-import { codeOf, storageError } from './failure.ts';
+import { codeOf, storageError } from './storage-error.ts';
 
 /** Readable by the owner's group at most. */
 export const fileMode = 0o640;
@@ -105,10 +106,16 @@ export function openOrCreate(path: string, flags = 0): number {
     try {
       return openNew(path, readWrite, fileMode);
     } catch (error) {
-      // Another process was quicker: then it is there to be opened. (A link that leads nowhere would come here for ever.)
-      if (codeOf(error) !== 'EEXIST' || statSync(path, { throwIfNoEntry: false }) === undefined) throw error;
+      // Another process was faster, and a third may have renamed the file since: try again. A link to a missing file is
+      // there, and yet can be neither opened nor created: without this check the loop would not end.
+      if (codeOf(error) !== 'EEXIST' || isDanglingLink(path)) throw error;
     }
   }
+}
+
+function isDanglingLink(path: string): boolean {
+  const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink && statSync(path, { throwIfNoEntry: false }) === undefined;
 }
 
 /**

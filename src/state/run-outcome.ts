@@ -1,5 +1,5 @@
 import type { Group } from '../config/config.ts';
-import { type GroupState, isoOf, type Outcome, type RunRecord, type ScriptRecord } from './schema.ts';
+import { type GroupState, isoOf, type Outcome, type RunRecord, type ScriptRecord } from './state-schema.ts';
 
 /** So often a run for one beat is interrupted before that counts as a failure. */
 const interruptionsAllowed = 3;

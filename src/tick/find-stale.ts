@@ -4,14 +4,14 @@ import type { Config } from '../config/config.ts';
 import { identify } from '../script/process.ts';
 import { countPrunable, historyPath, pruneHistory } from '../state/history.ts';
 import { isHeld, tryLock } from '../state/lock.ts';
-import { copyPath, statePath } from '../state/path.ts';
-import { type Lease, leaseOf, type Outcome, type State } from '../state/schema.ts';
+import { copyPath, statePath } from '../state/paths.ts';
+import { type Lease, leaseOf, type Outcome, type State } from '../state/state-schema.ts';
 import { holderOf, lanePath } from './lane.ts';
 import { findPrunable, type PrunableRun, pruneRuns } from './prune.ts';
 import { inspectLease, recoverRun } from './recover-orphan.ts';
-import { listRequests, requestPath } from './request.ts';
-import { findRunning } from './running.ts';
+import { findRunning } from './running-ticks.ts';
 import type { Session } from './session.ts';
+import { listRequests, requestPath } from './stop-request.ts';
 
 /** Files and leases of a workspace that no longer serve a purpose. */
 export interface Stale {

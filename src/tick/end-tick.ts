@@ -1,7 +1,7 @@
 import { readMonotonic } from '../monotonic.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { isoOf, type RunRecord, type State } from '../state/schema.ts';
+import { isoOf, type RunRecord, type State } from '../state/state-schema.ts';
 import { type Change, readAwake, type Session } from './session.ts';
 
 /** `lanes-held`: there was work, all of it in lanes that other ticks hold. */

@@ -2,7 +2,7 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { identify, isSame, type ProcessIdentity } from '../script/process.ts';
 import { describeHolder, type Holder, isHeld, lockPath } from '../state/lock.ts';
-import { type Lease, leaseOf, type State } from '../state/schema.ts';
+import { type Lease, leaseOf, type State } from '../state/state-schema.ts';
 import { lanePath } from './lane.ts';
 
 /** A tick, or a run by hand, that holds a lane now. */

@@ -1,7 +1,7 @@
 import type { Group } from '../config/config.ts';
 import { endPause, observe } from '../plan/observe.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { entryOf, isoOf, type State } from '../state/schema.ts';
+import { entryOf, isoOf, type State } from '../state/state-schema.ts';
 import { noteObservations } from './hold.ts';
 import type { Change } from './session.ts';
 

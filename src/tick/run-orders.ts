@@ -1,6 +1,6 @@
 import type { Group } from '../config/config.ts';
 import { type Blocker, meets } from '../plan/decide.ts';
-import type { RunRecord } from '../state/schema.ts';
+import type { RunRecord } from '../state/state-schema.ts';
 import type { Lanes } from './lane.ts';
 import { runGroup } from './run-group.ts';
 import type { Session } from './session.ts';

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { append } from '../../src/state/append.ts';
-import { keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/file.ts';
+import { keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/durable-file.ts';
 import { disk, folder, isLinuxRoot, makeReadOnly } from './rig.ts';
 
 function errorOf(act: () => void): StorageError {

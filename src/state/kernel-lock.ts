@@ -2,8 +2,8 @@ import { closeSync, constants, statSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { StorageError } from '../errors.ts';
 import { requireLater } from '../require.ts';
-import { codeOf } from './failure.ts';
-import { openOrCreate } from './file.ts';
+import { openOrCreate } from './durable-file.ts';
+import { codeOf } from './storage-error.ts';
 
 /** How locks are held here: `native` is a lock on the file; the others stand in where fs-native-extensions has no build. */
 export type LockKind = 'native' | 'abstract-socket' | 'exclusive-open';
