@@ -6,13 +6,21 @@ import {
   readFileSync,
   statfsSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/errors.ts';
 import { append } from '../../src/state/append.ts';
-import { keepCopy, readBytes, setAside, sweepTemporaries, writeDurably } from '../../src/state/durable-file.ts';
+import {
+  keepCopy,
+  openOrCreate,
+  readBytes,
+  setAside,
+  sweepTemporaries,
+  writeDurably,
+} from '../../src/state/durable-file.ts';
 import { disk, folder, isLinuxRoot, makeReadOnly } from './rig.ts';
 
 function errorOf(act: () => void): StorageError {
@@ -178,3 +186,9 @@ it.skipIf(!isLinuxRoot)(
     expect(ends.done).toBeGreaterThan(5);
   },
 );
+
+it('a link to a missing file can be neither opened nor created, and does not hang the caller', () => {
+  const path = join(folder(), 'link');
+  symlinkSync(join(folder(), 'missing'), path);
+  expect(() => openOrCreate(path)).toThrow('EEXIST');
+});
