@@ -38,7 +38,7 @@ export function forecast(
     const entries = new Map(plan.entries);
     for (const decision of decisions) {
       const group = groupOf.get(decision.group) as Group;
-      entries.set(group.name, takePlace(entries.get(group.name) ?? {}, decision, group, at));
+      entries.set(group.name, applyDecision(entries.get(group.name) ?? {}, decision, group, at));
     }
     if (decisions.length > 0) {
       const expected = sumLanes(decisions, groupOf, expectedMs);
@@ -51,7 +51,7 @@ export function forecast(
 }
 
 /** What a tick leaves behind in a group's entry, its run taken to succeed at once. */
-function takePlace(entry: GroupState, decision: Decision, group: Group, at: number): GroupState {
+function applyDecision(entry: GroupState, decision: Decision, group: Group, at: number): GroupState {
   if (decision.decision === 'expire') return expireBeat(entry, decision.beat);
   const again = decision.reason === 'retry-due' || decision.reason === 'resume-interrupted';
   const started = startRun(entry, decision.beat, again);

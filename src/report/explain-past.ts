@@ -128,7 +128,7 @@ function fateOf(story: Story, known: Known, { group, now, reachesBackTo, at }: P
   return isTooEarly ? 'waiting' : 'due';
 }
 
-interface Told extends PastFacts {
+interface Findings extends PastFacts {
   readonly beat: number | null;
   readonly story: Story;
   readonly known: Known;
@@ -138,15 +138,15 @@ interface Told extends PastFacts {
 
 type Say = (instant: number) => string;
 
-function summarise(fate: Fate, told: Told, say: Say): string {
-  const { group, beat, story, known } = told;
+function summarise(fate: Fate, findings: Findings, say: Say): string {
+  const { group, beat, story, known } = findings;
   const { name } = group;
   const forBeat = beat === null ? '' : ` for its ${say(beat)} beat`;
   const [first, ...further] = story.runs;
   const end = endOf(story);
   const late = beat === null || end === null ? 0 : end - beat;
-  const lateness = late >= 2 * told.config.tickEvery ? `, ${formatLength(late)} late,` : '';
-  const causes = beat === null ? [] : findCauses(told, end ?? told.now, say);
+  const lateness = late >= 2 * findings.config.tickEvery ? `, ${formatLength(late)} late,` : '';
+  const causes = beat === null ? [] : findCauses(findings, end ?? findings.now, say);
   const since = (lead: string) => (causes.length === 0 ? '' : `${lead}${causes.join('; ')}`);
   switch (fate) {
     case 'ran':
@@ -169,14 +169,14 @@ function summarise(fate: Fate, told: Told, say: Say): string {
       return `${name} did not run${forBeat}: the run for ${stand} stood in for it${how}.${since(' Before that, ')}${causes.length > 0 ? '.' : ''}`;
     }
     case 'expired': {
-      const limit = latestStart(group, told.config.tickEvery);
+      const limit = latestStart(group, findings.config.tickEvery);
       const most = limit === null ? '' : ` (${formatDuration(limit)} are allowed)`;
       return `${name} did not run${forBeat}: at ${say(end ?? 0)} that was ${formatLength(late)} late, too late to start${most}${since(', for ')}.`;
     }
     case 'held':
-      return `${name} has not run${forBeat}${since(', for ')}. ${told.stillDue}`;
+      return `${name} has not run${forBeat}${since(', for ')}. ${findings.stillDue}`;
     case 'due':
-      return `${name} has not run${forBeat} yet${since(', for ')}. ${told.stillDue}`;
+      return `${name} has not run${forBeat} yet${since(', for ')}. ${findings.stillDue}`;
     case 'paused': {
       const { pause } = story;
       const until = pause?.until == null ? '' : ` until ${say(pause.until)}`;
@@ -197,16 +197,16 @@ function summarise(fate: Fate, told: Told, say: Say): string {
     case 'waiting':
       return `${name} had no beat to run for yet: it was first seen at ${say(instantOf(known.entry?.firstSeenAt) ?? 0)}.`;
     case 'not-seen':
-      return `${name} did not run: no tick had seen it yet.${firstSight(told, say)}`;
+      return `${name} did not run: no tick had seen it yet.${firstSight(findings, say)}`;
     case 'unknown':
-      return `What became of ${name} then is not known: the history reaches back to ${say(told.reachesBackTo ?? 0)} only.`;
+      return `What became of ${name} then is not known: the history reaches back to ${say(findings.reachesBackTo ?? 0)} only.`;
     default:
       throw new Error(`a past beat can't be ${fate}`);
   }
 }
 
 /** Why a beat was not run at once: no tick, then a pause, then what held it back. */
-function findCauses({ beat, ticks, story, holds, config, now }: Told, end: number, say: Say): string[] {
+function findCauses({ beat, ticks, story, holds, config, now }: Findings, end: number, say: Say): string[] {
   const causes: string[] = [];
   const patience = 2 * config.tickEvery;
   if (beat !== null && (ticks.after ?? now) - beat > patience && end - beat > patience) {
@@ -271,7 +271,7 @@ function lastRunOf({ run }: Known, say: Say): string {
   return run === null ? '' : ` Its last run, at ${say(Date.parse(run.startedAt))}, ${phraseRun(run)}.`;
 }
 
-function firstSight({ group, at, records }: Told, say: Say): string {
+function firstSight({ group, at, records }: Findings, say: Say): string {
   for (const line of records.onward(at, { group: group.name })) {
     return ` It was first seen at ${say(Date.parse(line.at))}.`;
   }

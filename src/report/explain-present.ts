@@ -29,7 +29,7 @@ export interface PresentFacts {
   /** The runs in progress, by lane. */
   readonly leases: ReadonlyMap<string, Lease>;
   readonly records: Records;
-  /** How long the group usually takes, ms; null where that is not known. Asked for only where it is told. */
+  /** How long the group usually takes, ms; null if that is not known. Called only if it is shown. */
   readonly readUsual: () => number | null;
 }
 
@@ -47,11 +47,11 @@ export function explainPresent(facts: PresentFacts): Explanation {
   const last = (hasRun ? knownAt(group.name, now, records).run : null) ?? readLastRun(group.name, entry);
   const say = sayer(now, config);
   const lastTick = instantOf(state.lastTick?.startedAt);
-  const told = { ...facts, plan, decision, entry, own, because, last, lastTick };
+  const findings = { ...facts, plan, decision, entry, own, because, last, lastTick };
   return {
     ...frameOf(group, config, now, entry, decision.beat),
     tense: 'present',
-    summary: sumUp(told, say),
+    summary: sumUp(findings, say),
     fate: own !== undefined ? 'running' : fateOf(decision),
     reason: decision.reason,
     beat: own === undefined ? isoOrNull(decision.beat) : (own.beat ?? null),
@@ -64,7 +64,7 @@ export function explainPresent(facts: PresentFacts): Explanation {
       since: held.has(group.lane) ? (lease?.since ?? null) : null,
     },
     ticks: { before: isoOrNull(lastTick), after: null },
-    changes: changesAhead(told),
+    changes: changesAhead(findings),
   };
 }
 
@@ -184,7 +184,7 @@ function fateOf({ decision, reason }: Decision): Fate {
   }
 }
 
-interface Told extends PresentFacts {
+interface Findings extends PresentFacts {
   readonly plan: Plan;
   readonly decision: Decision;
   readonly entry: GroupState;
@@ -195,13 +195,13 @@ interface Told extends PresentFacts {
   readonly lastTick: number | null;
 }
 
-function sumUp(told: Told, say: (instant: number) => string): string {
-  const { group, own, decision, because, last, lastTick, now, config } = told;
+function sumUp(findings: Findings, say: (instant: number) => string): string {
+  const { group, own, decision, because, last, lastTick, now, config } = findings;
   const { name } = group;
   if (own !== undefined) {
     const beat = own.beat == null ? '' : ` for its ${say(Date.parse(own.beat))} beat`;
     const since = own.since == null ? '' : ` since ${say(Date.parse(own.since))}`;
-    const usualMs = told.readUsual();
+    const usualMs = findings.readUsual();
     const usual = usualMs === null ? '' : ` (it usually takes ${formatLength(usualMs)})`;
     return `${name} is running${beat}${since}${usual}${own.script == null ? '' : `, ${own.script} at present`}.`;
   }
@@ -271,7 +271,7 @@ function pickLease({ runId, since }: Lease): DependencyReport['run'] {
 }
 
 /** What will change the answer, the soonest first; what a tick changes, it changes with the first one from then on. */
-function changesAhead({ config, group, now, decision, entry, own, plan, leases }: Told): Change[] {
+function changesAhead({ config, group, now, decision, entry, own, plan, leases }: Findings): Change[] {
   const changes: { at: number; what: string }[] = [];
   const note = (instant: number | null, what: string) => {
     if (instant !== null && instant > now) changes.push({ at: instant, what });

@@ -35,7 +35,7 @@ const wireGap = 14;
 const partGap = 36;
 const sweeps = 12;
 /** Long edges get a place in each layer that they pass, up to so many places; further ones go straight. */
-const mostPlaces = 20_000;
+const mostPoints = 20_000;
 
 /** The edges lead from place to place in `sizes`; they have no cycle. */
 export function layOut(sizes: readonly Size[], edges: readonly (readonly [number, number])[]): Layout {
@@ -171,7 +171,7 @@ function drawPart(sizes: readonly Size[], edges: readonly (readonly [number, num
     const chain = [items[from] as Item];
     const [start, end] = [layerOf[from] ?? 0, layerOf[to] ?? 0];
     places += end - start - 1;
-    if (places <= mostPlaces) for (let layer = start + 1; layer < end; layer++) chain.push(place(null, layer));
+    if (places <= mostPoints) for (let layer = start + 1; layer < end; layer++) chain.push(place(null, layer));
     chain.push(items[to] as Item);
     for (let index = 1; index < chain.length; index++) {
       chain[index - 1]?.after.push(chain[index] as Item);
@@ -181,7 +181,7 @@ function drawPart(sizes: readonly Size[], edges: readonly (readonly [number, num
   });
   orderLayers(layers);
   const heightOf = ({ box }: Item): number => (box === null ? 0 : (sizes[box]?.height ?? 0));
-  placeAcross(layers, heightOf);
+  positionAcross(layers, heightOf);
 
   const top = Math.min(...layers.flat().map((item) => item.middle - heightOf(item) / 2));
   const bottom = Math.max(...layers.flat().map((item) => item.middle + heightOf(item) / 2));
@@ -298,7 +298,7 @@ function countCrossings(layers: readonly (readonly Item[])[]): number {
  * Puts each item as near to its neighbours in other layers as its own layer lets it: the order stays, and so do the
  * distances. Long edges pull harder, so that they run straight.
  */
-function placeAcross(layers: readonly (readonly Item[])[], heightOf: (item: Item) => number): void {
+function positionAcross(layers: readonly (readonly Item[])[], heightOf: (item: Item) => number): void {
   const distance = (one: Item, other: Item): number => {
     const gap = one.box !== null && other.box !== null ? boxGap : wireGap;
     return (heightOf(one) + heightOf(other)) / 2 + gap;
