@@ -1,6 +1,6 @@
 import type { Config, Group } from '../config/config.ts';
 import { nextBeat } from '../schedule/beats.ts';
-import { endRun, expireBeat, startRun } from '../state/run-outcome.ts';
+import { entryAfterEnd, entryAfterExpiry, entryAfterStart } from '../state/run-outcome.ts';
 import { type GroupState, instantOf, isoOf, type State } from '../state/state-schema.ts';
 import { type Decision, planTick } from './decide.ts';
 
@@ -52,12 +52,12 @@ export function forecast(
 
 /** What a tick leaves behind in a group's entry, its run taken to succeed at once. */
 function applyDecision(entry: GroupState, decision: Decision, group: Group, at: number): GroupState {
-  if (decision.decision === 'expire') return expireBeat(entry, decision.beat);
+  if (decision.decision === 'expire') return entryAfterExpiry(entry, decision.beat);
   const again = decision.reason === 'retry-due' || decision.reason === 'resume-interrupted';
-  const started = startRun(entry, decision.beat, again);
+  const started = entryAfterStart(entry, decision.beat, again);
   const now = isoOf(at);
   const beat = decision.beat === null ? null : isoOf(decision.beat);
-  return endRun(started, { beat, startedAt: now, finishedAt: now, outcome: 'succeeded' }, group);
+  return entryAfterEnd(started, { beat, startedAt: now, finishedAt: now, outcome: 'succeeded' }, group);
 }
 
 function sumLanes(

@@ -36,7 +36,7 @@ export interface End {
 export interface ScriptFiles {
   readonly log: string;
   /** Its evidence. */
-  readonly pid: string;
+  readonly evidence: string;
 }
 
 /** Signals that end no process by default (signal(7), default actions Stop, Cont and Ign). */
@@ -46,7 +46,7 @@ const harmless = new Set(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGCONT',
 export function filesOf(folder: string, number: number, scriptName: string): ScriptFiles {
   const safe = scriptName.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 100);
   const base = join(folder, `${number}-${safe}`);
-  return { log: `${base}.log`, pid: `${base}.pid` };
+  return { log: `${base}.log`, evidence: `${base}.pid` };
 }
 
 /**
@@ -63,10 +63,10 @@ export function beginEvidence(
 ): void {
   const identity = leader === null ? '' : `${attempt} ${leader.pid} ${leader.boot} ${leader.startedAt}\n`;
   try {
-    writeFileSync(files.pid, `from ${instant}\n${identity}`, { mode: 0o640 });
+    writeFileSync(files.evidence, `from ${instant}\n${identity}`, { mode: 0o640 });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `The file ${files.pid} can't be written (${reason}): see to its folder and the disk.`;
+    const message = `The file ${files.evidence} can't be written (${reason}): see to its folder and the disk.`;
     throw new StorageError(message, { cause });
   }
 }
@@ -77,7 +77,7 @@ export function beginEvidence(
  */
 export function noteEnding(files: ScriptFiles, why: 'timed-out' | 'interrupted'): void {
   try {
-    appendFileSync(files.pid, `${why}\n`);
+    appendFileSync(files.evidence, `${why}\n`);
   } catch {
     // The outcome that this tick records does not depend on it.
   }
@@ -85,13 +85,13 @@ export function noteEnding(files: ScriptFiles, why: 'timed-out' | 'interrupted')
 
 /** Removes what there is about a script's attempts, where there is anything. */
 export function forgetEvidence(files: ScriptFiles): void {
-  for (const file of [files.pid, olderExit(files)]) rmSync(file, { force: true });
+  for (const file of [files.evidence, olderExit(files)]) rmSync(file, { force: true });
 }
 
 /** What there is about a script's last attempt. Reads only; what is missing or incomplete is null. */
 export function readEvidence(folder: string, number: number, scriptName: string): Evidence {
   const files = filesOf(folder, number, scriptName);
-  const lines = readLines(files.pid);
+  const lines = readLines(files.evidence);
   const from = lines[0]?.split(' ')[1];
   const start = lines.map((line) => line.split(/\s+/)).find((fields) => fields.length > 3);
   const [attempt, leader, boot, ...startedAt] = start ?? [];
@@ -113,8 +113,8 @@ export function readEvidence(folder: string, number: number, scriptName: string)
 
 /** How an attempt ended as its wrapper saw it, and when, in ms since the epoch; null where it did not record it. */
 export function readStatus(files: ScriptFiles, attempt: number): (End & { readonly at: number }) | null {
-  const status = readValue('ended', `${attempt}`, readLines(files.pid));
-  if (status !== null) return { ...endOf(Number(status)), at: changedAt(files.pid) };
+  const status = readValue('ended', `${attempt}`, readLines(files.evidence));
+  if (status !== null) return { ...endOf(Number(status)), at: changedAt(files.evidence) };
   const older = readLines(olderExit(files)).find((line) => line !== '');
   const [ofAttempt, olderStatus] = older?.split(' ') ?? [];
   if (olderStatus === undefined || ofAttempt !== `${attempt}`) return null;
@@ -164,8 +164,8 @@ export function statusOf(end: End): number | null {
 }
 
 /** Where version 0.1.0 left the status by itself: a script that it started may outlive it. */
-function olderExit({ pid }: ScriptFiles): string {
-  return pid.replace(/pid$/, 'exit');
+function olderExit({ evidence }: ScriptFiles): string {
+  return evidence.replace(/pid$/, 'exit');
 }
 
 /** The complete lines of a file; none where it can't be read. */

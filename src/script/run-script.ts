@@ -21,7 +21,7 @@ import { secretsOf } from './redact.ts';
 import { startAttempt } from './start-attempt.ts';
 import { endTree, leftBehind, marksOf, vanishWithin } from './tree.ts';
 
-/** One script to run, with everything that this room needs to know. */
+/** One script to run, with everything needed to run it. */
 export interface ScriptOrder {
   readonly script: Script;
   readonly group: string;
@@ -213,7 +213,7 @@ async function runAttempt(
     const message = `could not be started (${started.obstacle})`;
     return { outcome: 'failed', exitCode: null, signal: null, message, hasLeftBehind: false };
   }
-  const { pid, group } = started;
+  const { pid, leaderPid } = started;
   order.onEvent({ kind: 'started', pid, attempt, note });
 
   let hasEnded = false;
@@ -221,13 +221,13 @@ async function runAttempt(
     hasEnded = true;
   });
   const isLate = await hasPassed(script.timeout, stop, ended);
-  const leader = hasEnded ? null : identify(group);
+  const leader = hasEnded ? null : identify(leaderPid);
   // What has ended by itself keeps its outcome, even if its end arrives after the stop or the timeout.
   if (leader === null || (isPosix && readStatus(files, attempt) !== null)) {
     const { isLost, ...end } = await ended;
     // Nothing would record how the script ends.
     if (isLost) await endTree({ leader: null, marks }, script.killAfter);
-    const left = await leftBehind(group, marks, before);
+    const left = await leftBehind(leaderPid, marks, before);
     if (left.length > 0) order.onEvent({ kind: 'left-behind', pids: left });
     return { ...judgeEnd(script, end), hasLeftBehind: left.length > 0 };
   }
@@ -235,7 +235,7 @@ async function runAttempt(
   if (isLate) order.onEvent({ kind: 'timed-out', afterMs: script.timeout });
   const remaining = await endTree({ leader, marks, isRunning: started.isRunning }, script.killAfter, order.hurry);
   // A leader that hangs in the kernel is not waited for.
-  const isHanging = remaining.includes(group);
+  const isHanging = remaining.includes(leaderPid);
   if (isHanging) started.abandon();
   const { exitCode, signal } = isHanging ? { exitCode: null, signal: null } : asSignalled(await ended, 'SIGTERM');
   const what = isLate ? `took longer than its timeout of ${seconds(script.timeout)}` : 'the tick was told to stop';
@@ -279,7 +279,7 @@ function describeFailure({ exitCode, signal }: End): string {
   return `exited with code ${exitCode}${likely === null ? '' : ` (as after ${likely})`}`;
 }
 
-/** Waits, however long; false as soon as the signal is aborted or the other event has come. */
+/** Waits, also for longer than setTimeout allows; false as soon as the signal is aborted or the other event has come. */
 function hasPassed(ms: number, signal: AbortSignal, event?: Promise<unknown>): Promise<boolean> {
   const until = readMonotonic() + ms;
   return new Promise((resolve) => {

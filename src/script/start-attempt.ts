@@ -24,7 +24,7 @@ export interface StartedAttempt {
   /** The script's own process. */
   readonly pid: number;
   /** The leader of its process group: its wrapper, or on Windows the script itself. */
-  readonly group: number;
+  readonly leaderPid: number;
   readonly ended: Promise<AttemptEnd>;
   /** Whether the leader still runs. */
   isRunning(): boolean;
@@ -57,7 +57,7 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
   // execa's types know descriptors up to 9 only.
   const output = attempt.descriptor as 9;
   if (!isPosix) beginEvidence(files, number, null, Date.now());
-  const subprocess = execa(isPosix ? '/bin/sh' : path, isPosix ? wrap(files.pid, number, path, args) : args, {
+  const subprocess = execa(isPosix ? '/bin/sh' : path, isPosix ? wrap(files.evidence, number, path, args) : args, {
     cwd: attempt.cwd,
     env: attempt.environment,
     extendEnv: false,
@@ -70,8 +70,8 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
     windowsHide: true,
     windowsVerbatimArguments: attempt.isVerbatim,
   });
-  const { pid: group } = subprocess;
-  if (group === undefined) {
+  const { pid: leaderPid } = subprocess;
+  if (leaderPid === undefined) {
     const { code, originalMessage } = await subprocess;
     return { obstacle: code ?? originalMessage ?? 'unknown reason' };
   }
@@ -84,7 +84,7 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
     return { exitCode: null, signal: signal ?? null, isLost: isPosix };
   });
   const started = {
-    group,
+    leaderPid,
     ended,
     isRunning: () => subprocess.exitCode === null && subprocess.signalCode === null,
     abandon() {
@@ -92,14 +92,14 @@ export async function startAttempt(attempt: Attempt): Promise<StartedAttempt | N
       for (const stream of subprocess.stdio) (stream as Partial<Socket> | null)?.unref?.();
     },
   };
-  if (!isPosix) return { ...started, pid: group };
+  if (!isPosix) return { ...started, pid: leaderPid };
 
   const [stdin, , , report] = subprocess.stdio as unknown as [Writable, null, null, Readable];
   const pid = readPid(report);
   // A wrapper that was killed no longer reads; its end is noticed by `readPid`.
   stdin.on('error', () => undefined);
   try {
-    letStart(stdin, files, number, identify(group));
+    letStart(stdin, files, number, identify(leaderPid));
   } catch (error) {
     stdin.end();
     await ended;

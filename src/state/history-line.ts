@@ -102,7 +102,7 @@ export type HistoryLine =
   | TickLine
   | PrunedLine;
 
-export const atFirst = '{"at":"';
+export const linePrefix = '{"at":"';
 
 export function textOf(line: HistoryLine): string {
   const { at, type, ...fields } = line;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { StorageError } from '../errors.ts';
 import { append } from './append.ts';
 import { sweepTemporaries, writeDurably } from './durable-file.ts';
-import { atFirst, type HistoryLine, parseLine, textOf } from './history-line.ts';
+import { type HistoryLine, linePrefix, parseLine, textOf } from './history-line.ts';
 import { readBackward, readForward, seekLine } from './lines.ts';
 import { describeHolder, lockPath, waitLock } from './lock.ts';
 import { isoOf } from './state-schema.ts';
@@ -20,7 +20,7 @@ const patience = 60_000;
 /** The outputs folders that this process has looked through for what a killed pruning left. */
 const swept = new Set<string>();
 /** Lines are no further out of order, ms, than this: a tick's own line comes hours after its instant, clocks are set. */
-export const disorder = 3 * 3_600_000;
+export const maxDisorder = 3 * 3_600_000;
 
 export function historyPath(outputs: string): string {
   return join(outputs, 'history.jsonl');
@@ -45,27 +45,23 @@ export function appendHistory(outputs: string, lines: readonly HistoryLine[], { 
  * The lines of the history, oldest first, read as they are asked for. Takes no lock and writes nothing. Lines that a
  * crash tore or that another program wrote are passed over. StorageError where the file can't be read.
  *
- * @param since ms; lines from before it are passed over at little cost
  * @param onSkipped is called for each line that can't be parsed
  */
 export function* readHistory(
   outputs: string,
-  { since, onSkipped }: { since?: number; onSkipped?: () => void } = {},
+  { onSkipped }: { onSkipped?: () => void } = {},
 ): Generator<HistoryLine, void, undefined> {
-  const start = since === undefined ? '' : isoOf(since);
   for (const text of readForward(historyPath(outputs))) {
-    // Our own lines begin with their instant, and ISO 8601 instants in UTC compare as text.
-    if (text.startsWith(atFirst) && text.slice(atFirst.length, atFirst.length + start.length) < start) continue;
     const line = parseLine(text);
     if (line === null) onSkipped?.();
-    else if (since === undefined || Date.parse(line.at) >= since) yield line;
+    else yield line;
   }
 }
 
 export interface ReadingOptions {
-  /** Only lines of this group, at a tenth of the cost. */
+  /** Only lines of this group: others are not even parsed. */
   readonly group?: string | undefined;
-  /** Only lines that have this in their JSON, at a tenth of the cost; a group goes before. */
+  /** Only lines whose JSON contains this text: others are not even parsed. Ignored where `group` is given. */
   readonly containing?: string | undefined;
   /** Whether a line is needed, by its JSON: what is not is not parsed. */
   readonly isWanted?: ((json: string) => boolean) | undefined;
@@ -86,7 +82,7 @@ export function* readNewest(
   { until, maxBytes, ...options }: NewestOptions = {},
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
-  const from = until === undefined ? undefined : seekInstant(path, until + disorder).after;
+  const from = until === undefined ? undefined : seekInstant(path, until + maxDisorder).after;
   const texts = readBackward(path, { from, maxBytes, containing: needleOf(options) });
   for (const line of understand(texts, options)) {
     if (until === undefined || Date.parse(line.at) <= until) yield line;
@@ -100,7 +96,7 @@ export function* readOnward(
   options: ReadingOptions = {},
 ): Generator<HistoryLine, void, undefined> {
   const path = historyPath(outputs);
-  const from = seekInstant(path, since - disorder).before;
+  const from = seekInstant(path, since - maxDisorder).before;
   for (const line of understand(readForward(path, { from, containing: needleOf(options) }), options)) {
     if (Date.parse(line.at) >= since) yield line;
   }
@@ -122,8 +118,8 @@ function needleOf({ group, containing }: ReadingOptions): string | undefined {
 
 /** Where the lines from an instant on begin. What pruning leaves of older times comes first, and is as nearly sorted. */
 function seekInstant(path: string, instant: number) {
-  const wanted = `${atFirst}${isoOf(instant)}`;
-  return seekLine(path, (line) => (line.startsWith(atFirst) ? line.slice(0, wanted.length) >= wanted : null));
+  const wanted = `${linePrefix}${isoOf(instant)}`;
+  return seekLine(path, (line) => (line.startsWith(linePrefix) ? line.slice(0, wanted.length) >= wanted : null));
 }
 
 /**
@@ -132,16 +128,16 @@ function seekInstant(path: string, instant: number) {
  * the newest tick. Rewrites the file only where a tenth of `keep` has gathered beyond it. Returns whether it did.
  * StorageError where that fails: the file is then as it was.
  *
- * @param whenever whether to rewrite it for a single line as well
+ * @param force whether to rewrite it for a single line as well
  */
 export function pruneHistory(
   outputs: string,
   keep: number,
   now: number,
-  { whenever = false }: { whenever?: boolean } = {},
+  { force = false }: { force?: boolean } = {},
 ): boolean {
   const path = historyPath(outputs);
-  const isWanted = () => (whenever ? countPrunable(outputs, keep, now) > 0 : isOverdue(path, keep, now));
+  const isWanted = () => (force ? countPrunable(outputs, keep, now) > 0 : isOverdue(path, keep, now));
   if (!isWanted()) return false;
   return locked(outputs, () => {
     // Another process may have been quicker.

@@ -10,18 +10,18 @@ const interruptionsAllowed = 3;
  *
  * @param beat ms; null for a run by hand for which no beat is due
  */
-export function startRun(entry: GroupState, beat: number | null, again: boolean): GroupState {
+export function entryAfterStart(entry: GroupState, beat: number | null, again: boolean): GroupState {
   if (beat === null || again) return entry;
   return { ...entry, lastBeat: isoOf(beat), retry: null, interruptions: 0 };
 }
 
 /** Beats that are too late are consumed together, without a run; a retry or a resumed run of an earlier one ends. */
-export function expireBeat(entry: GroupState, beat: number): GroupState {
+export function entryAfterExpiry(entry: GroupState, beat: number): GroupState {
   return { ...entry, lastBeat: isoOf(beat), retry: null, interruptions: 0 };
 }
 
 /** A run has ended: what its outcome means for the group. The third interruption for one beat counts as a failure. */
-export function endRun(entry: GroupState, run: RunRecord, group: Pick<Group, 'retryAfter'>): GroupState {
+export function entryAfterEnd(entry: GroupState, run: RunRecord, group: Pick<Group, 'retryAfter'>): GroupState {
   const interruptions = (entry.interruptions ?? 0) + (run.outcome === 'interrupted' && run.beat != null ? 1 : 0);
   const givenUp = run.outcome === 'interrupted' && run.beat != null && interruptions >= interruptionsAllowed;
   const lastRun: RunRecord = givenUp ? { ...run, outcome: 'failed' } : run;

@@ -1,5 +1,5 @@
 import type { Group } from '../config/config.ts';
-import { endRun } from '../state/run-outcome.ts';
+import { entryAfterEnd } from '../state/run-outcome.ts';
 import { entryOf, isoOf, type Lease, type RunRecord, type State } from '../state/state-schema.ts';
 import { record, type Session } from './session.ts';
 
@@ -23,7 +23,7 @@ export function endChange(state: State, group: EndedGroup, run: RunRecord, sessi
   const released = { ...state, leases: Object.fromEntries(leases) };
   const line = { at: isoOf(Date.now()), type: 'run-end', tick: session.tick, group: group.name } as const;
   if (!counts) return { state: released, lines: [{ ...line, lane: group.lane, run }], run };
-  const entry = endRun(entryOf(state, group.name) ?? {}, run, group);
+  const entry = entryAfterEnd(entryOf(state, group.name) ?? {}, run, group);
   const counted = entry.lastRun ?? run;
   return {
     state: { ...released, groups: { ...state.groups, [group.name]: entry } },

@@ -81,7 +81,7 @@ export async function cleanUp(stale: Stale, session: Session): Promise<Stale> {
       // It is reported as left over.
     }
   }
-  const pruned = pruneHistory(config.outputs, config.keep.history, now, { whenever: true });
+  const pruned = pruneHistory(config.outputs, config.keep.history, now, { force: true });
   const isGone = (path: string) => !existsSync(join(config.outputs, path));
   return {
     runs: stale.runs.filter(({ folder }) => isGone(folder)),

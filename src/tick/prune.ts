@@ -20,7 +20,7 @@ export function pruneOutputs(runs: ReadonlyMap<string, RunRecord>, { config, sto
   const root = join(config.outputs, 'runs');
   const printed = readPrinted(root) + printedBy([...runs.values()], config);
   if (printed < config.keep.runsSize * largeShare) {
-    writePrinted(root, printed);
+    notePrinted(root, printed);
     return;
   }
   pruneHistory(config.outputs, config.keep.history, now);
@@ -64,7 +64,7 @@ export function pruneRuns(config: Config, runs: readonly PrunableRun[]): void {
   const root = join(config.outputs, 'runs');
   for (const { folder } of runs) remove(join(config.outputs, folder));
   for (const date of listDates(root)) removeEmpty(join(root, date));
-  writePrinted(root, 0);
+  writeMark(root, isoOf(Date.now()), 0);
 }
 
 /** The bytes printed since the last pruning; without end where that was a day ago or is not known. */
@@ -78,11 +78,19 @@ function readPrinted(root: string): number {
   }
 }
 
-function writePrinted(root: string, printed: number): void {
-  const file = join(root, 'pruned');
+function notePrinted(root: string, printed: number): void {
   try {
-    const [pruned = ''] = printed === 0 ? [isoOf(Date.now())] : readFileSync(file, 'utf8').split(' ');
-    writeFileSync(file, `${pruned} ${printed}`, { mode: 0o640 });
+    const [pruned = ''] = readFileSync(join(root, 'pruned'), 'utf8').split(' ');
+    writeMark(root, pruned, printed);
+  } catch {
+    // Then the next tick prunes.
+  }
+}
+
+/** @param pruned when the files were pruned last, ISO 8601 */
+function writeMark(root: string, pruned: string, printed: number): void {
+  try {
+    writeFileSync(join(root, 'pruned'), `${pruned} ${printed}`, { mode: 0o640 });
   } catch {
     // Then the next tick prunes.
   }

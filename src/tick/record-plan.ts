@@ -1,7 +1,7 @@
 import { explainPlan } from '../plan/because.ts';
 import type { Decision, Plan } from '../plan/decide.ts';
 import type { HistoryLine } from '../state/history.ts';
-import { expireBeat } from '../state/run-outcome.ts';
+import { entryAfterExpiry } from '../state/run-outcome.ts';
 import { type GroupState, isoOf, type State } from '../state/state-schema.ts';
 import { noteHold, noteObservations } from './hold.ts';
 import type { Change, Session } from './session.ts';
@@ -17,7 +17,7 @@ export function applyPlan(state: State, plan: Plan, tick: string): Change {
     lines.push(...noteObservations(group, plan.observations.get(group) ?? [], entry, plan.at, tick));
     if (decision.decision === 'expire') {
       const { missedBeats } = decision;
-      entry = expireBeat(entry, decision.beat);
+      entry = entryAfterExpiry(entry, decision.beat);
       lines.push({ at, type: 'expire', tick, group, beat: isoOf(decision.beat), missedBeats, entry });
     }
     // What runs is released when it starts, for a dependency may yet fail before.

@@ -8,7 +8,7 @@ import { carries, isSame, living } from '../script/process.ts';
 import { secretsOf } from '../script/redact.ts';
 import { judgeEnd } from '../script/run-script.ts';
 import { endTree, marksOf } from '../script/tree.ts';
-import { endRun, judgeRun } from '../state/run-outcome.ts';
+import { entryAfterEnd, judgeRun } from '../state/run-outcome.ts';
 import {
   entryOf,
   instantOf,
@@ -86,7 +86,7 @@ export function settleState(state: State, config: Config, isHeld: (lane: string)
     if (isHeld(lane) || lease.counts === false) continue;
     const group = groupOfLease(lease, lane, config);
     const run = settleRun(lease, group, lease.script == null ? null : foresee(lease, config));
-    groups[group.name] = endRun(entryOf(state, group.name) ?? {}, run, group);
+    groups[group.name] = entryAfterEnd(entryOf(state, group.name) ?? {}, run, group);
   }
   return { ...state, groups, leases: Object.fromEntries(leases.filter(([lane]) => isHeld(lane))) };
 }

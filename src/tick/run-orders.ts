@@ -15,12 +15,11 @@ export interface OrderListener {
 }
 
 /**
- * Carries out runs that were decided on: within a lane one after another, lanes side by side, and no group before those
- * that it comes after. A group whose dependency is among them and does not end as it asks is not run. Answers with what
- * became of those that ran, by name. Throws what the first of them threw, once all have ended, and where the central log
- * can't be written.
+ * Runs what was decided. Groups of a lane run one at a time, lanes run in parallel, and a group starts only after all its
+ * predecessors have ended. If the outcome of a dependency is not what it asks for, the group is skipped. Returns the runs
+ * by group. Once all have ended, throws the first error, also that of a central log that can't be written.
  *
- * @param orders each after those that it has to wait for
+ * @param orders topologically sorted
  */
 export async function runOrders(
   orders: readonly RunOrder[],
@@ -54,7 +53,7 @@ export async function runOrders(
 
   for (const order of orders) {
     const { group } = order;
-    const gates = [lastInLane.get(group.lane), ...findEarlier(group, ends, groupOf)];
+    const gates = [lastInLane.get(group.lane), ...predecessorEnds(group, ends, groupOf)];
     // Also where one of them fails: what runs in the lane has to end before the lane is free.
     const end = Promise.allSettled(gates).then(async () => {
       if (shouldStop()) return;
@@ -89,23 +88,23 @@ export async function runOrders(
   return runs;
 }
 
-/** The ends of those that a group comes after: a group that does not run passes its order on. */
-function findEarlier(
+/** The ends of a group's predecessors. If one does not run in this tick, its own predecessors count instead. */
+function predecessorEnds(
   group: Group,
   ends: ReadonlyMap<string, Promise<void>>,
   groupOf: ReadonlyMap<string, Group>,
 ): Promise<void>[] {
   const seen = new Set<string>();
   const found: Promise<void>[] = [];
-  const open = [group];
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    for (const name of [...at.dependsOn.map((dependency) => dependency.group), ...at.after]) {
+  const queue = [group];
+  for (let current = queue.pop(); current !== undefined; current = queue.pop()) {
+    for (const name of [...current.dependsOn.map((dependency) => dependency.group), ...current.after]) {
       if (seen.has(name)) continue;
       seen.add(name);
       const end = ends.get(name);
-      const passer = groupOf.get(name);
+      const predecessor = groupOf.get(name);
       if (end !== undefined) found.push(end);
-      else if (passer !== undefined) open.push(passer);
+      else if (predecessor !== undefined) queue.push(predecessor);
     }
   }
   return found;

@@ -5,7 +5,7 @@ import { consumedBeat } from '../plan/due.ts';
 import { filesOf, forgetEvidence } from '../script/evidence.ts';
 import { bootIdentity, identifySelf } from '../script/process.ts';
 import { longestDuration } from '../script/run-script.ts';
-import { startRun } from '../state/run-outcome.ts';
+import { entryAfterStart } from '../state/run-outcome.ts';
 import { entryOf, isoOf, type Lease, type ScriptRecord, type State } from '../state/state-schema.ts';
 import { storageError } from '../state/storage-error.ts';
 import { type Change, compactInstant, record, type Session } from './session.ts';
@@ -43,10 +43,10 @@ export function recordStart(order: RunOrder, session: Session): StartedRun | nul
 /** What the start of a run changes, and the run; makes its folder. */
 function startChange(order: RunOrder, state: State, session: Session): Change & { readonly run: StartedRun | null } {
   const { group, reason } = order;
-  const again = reason === 'resume-interrupted' || reason === 'retry-due';
+  const isSameBeat = reason === 'resume-interrupted' || reason === 'retry-due';
   const before = entryOf(state, group.name) ?? {};
   const consumed = consumedBeat(before);
-  if (!again && order.beat !== null && consumed !== null && consumed >= order.beat) {
+  if (!isSameBeat && order.beat !== null && consumed !== null && consumed >= order.beat) {
     return { state, lines: [], run: null };
   }
   const resumed = reason === 'resume-interrupted' ? before.lastRun : null;
@@ -54,8 +54,10 @@ function startChange(order: RunOrder, state: State, session: Session): Change & 
   const startedAt = isoOf(Date.now());
   const runId = resumed?.id ?? makeRunId();
   const folder = typeof resumed?.folder === 'string' ? resumed.folder : folderOf(group.name, runId, startedAt);
-  const isLeft = new Set(finished.map(({ name }) => name));
-  const first = group.scripts.find(({ name }) => (order.only === undefined ? !isLeft.has(name) : name === order.only));
+  const finishedNames = new Set(finished.map(({ name }) => name));
+  const first = group.scripts.find(({ name }) =>
+    order.only === undefined ? !finishedNames.has(name) : name === order.only,
+  );
   const lease: Lease = {
     group: group.name,
     runId,
@@ -79,11 +81,11 @@ function startChange(order: RunOrder, state: State, session: Session): Change & 
   // an undone note of progress may have left.
   if (resumed != null && first !== undefined) {
     for (const [index, { name }] of group.scripts.entries()) {
-      if (index < group.scripts.indexOf(first) || isLeft.has(name)) continue;
+      if (index < group.scripts.indexOf(first) || finishedNames.has(name)) continue;
       forgetEvidence(filesOf(join(session.config.outputs, folder), index + 1, name));
     }
   }
-  const { held, ...entry } = startRun(before, order.beat, again);
+  const { held, ...entry } = entryAfterStart(before, order.beat, isSameBeat);
   const counts = order.only === undefined;
   const lines = [
     ...(held == null || !counts

@@ -30,13 +30,13 @@ const tickName = /^[A-Za-z0-9-]{1,80}$/;
  * @param stop aborted when the tick has to stop at once for another reason
  */
 export function listenForRequests(outputs: string, tick: string, stop: AbortSignal): Requests {
-  const hurried = new AbortController();
+  const stopNow = new AbortController();
   const path = requestPath(outputs, tick);
   const look = () => {
-    if (readRequest(path) === 'now') hurried.abort();
+    if (readRequest(path) === 'now') stopNow.abort();
   };
   const timer = setInterval(look, lookEvery).unref();
-  const any = AbortSignal.any([stop, hurried.signal]);
+  const any = AbortSignal.any([stop, stopNow.signal]);
   // Each lane's script listens, and Node takes many listeners for a leak.
   setMaxListeners(0, any);
   return {

@@ -40,19 +40,18 @@ export interface TickReport {
 
 /**
  * One tick: takes the lanes that have work, settles what dead ticks left in them, plans, records the plan, runs it and
- * records the outcome. Throws a StorageError where something can't be recorded; no script starts that could not be.
+ * records the outcome. Throws a StorageError where something can't be recorded; a script whose start can't be recorded is not started.
  */
 export async function runTick(order: TickOrder): Promise<TickReport> {
   const clock = readMonotonic();
   const startedAt = order.readNow();
   const tick = makeTickId(startedAt);
   const requests = listenForRequests(order.config.outputs, tick, order.stop);
-  const first: Session = { ...order, tick, now: startedAt, stop: requests.stop, isAskedToEnd: requests.isAsked };
+  const initial: Session = { ...order, tick, now: startedAt, stop: requests.stop, isAskedToEnd: requests.isAsked };
   let lanes: Lanes | undefined;
   try {
-    lanes = await takeLanes(lanesWithWork(first), first, order.wait);
-    const recovered = await recoverRuns(lanes, first);
-    const session = await readClockAgain(lanes, recovered, first, order.readNow);
+    lanes = await takeLanes(lanesWithWork(initial), initial, order.wait);
+    const { session, recovered } = await recoverRuns(lanes, initial, order.readNow);
 
     const context: TickContext = { session, lanes, recovered, clock };
     const plan = recordPlan(context);
@@ -92,31 +91,32 @@ function lanesWithWork({ config, store, now }: Session): { due: string[]; left: 
   return { due: [...due], left: Object.keys(state.leases ?? {}).filter((lane) => !due.has(lane)) };
 }
 
-/** Settles what dead ticks left in the lanes; the runs that this ended, by group. */
-async function recoverRuns(lanes: Lanes, session: Session): Promise<ReadonlyMap<string, RunRecord>> {
+/**
+ * Settles what dead ticks left in the lanes. Waiting for a lane or for an orphan takes time, in which beats come and other
+ * ticks run: then the clock is read again, and lanes that have work by now are taken if they are free.
+ */
+async function recoverRuns(
+  lanes: Lanes,
+  initial: Session,
+  readNow: () => number,
+): Promise<Pick<TickContext, 'session' | 'recovered'>> {
+  const recovered = await recoverLanes(lanes.taken(), initial);
+  if (!lanes.waited && recovered.size === 0) return { session: initial, recovered };
+  const later: Session = { ...initial, now: readNow() };
+  const more = await recoverLanes(lanes.extend(lanesWithWork(later).due), later);
+  const session = more.size === 0 ? later : { ...initial, now: readNow() };
+  return { session, recovered: new Map([...recovered, ...more]) };
+}
+
+/** The runs that this settled, by group. */
+async function recoverLanes(lanes: readonly string[], session: Session): Promise<ReadonlyMap<string, RunRecord>> {
   const { leases } = session.store.readState().state;
   const recovered = await Promise.all(
-    lanes.taken().map(async (lane) => [leases?.[lane]?.group, await recoverRun(lane, session)] as const),
+    lanes.map(async (lane) => [leases?.[lane]?.group, await recoverRun(lane, session)] as const),
   );
   return new Map(
     recovered.flatMap(([group, run]) => (group !== undefined && run !== null ? [[group, run] as const] : [])),
   );
-}
-
-/**
- * The session with the instant that rules the plan. Waiting for a lane or for an orphan takes time, in which beats come
- * and other ticks run: then the clock is read again, and lanes that have work by now are taken if they are free.
- */
-async function readClockAgain(
-  lanes: Lanes,
-  recovered: ReadonlyMap<string, RunRecord>,
-  first: Session,
-  readNow: () => number,
-): Promise<Session> {
-  if (!lanes.waited && recovered.size === 0) return first;
-  const session: Session = { ...first, now: readNow() };
-  for (const lane of lanes.extend(lanesWithWork(session).due)) await recoverRun(lane, session);
-  return session;
 }
 
 /**
@@ -214,7 +214,7 @@ function entriesOf(state: State, config: Config): Map<string, GroupState> {
   return new Map(config.groups.map(({ name }) => [name, entryOf(state, name) ?? {}]));
 }
 
-/** The plan as it was carried out: a skip is explained by how its dependencies ended, all else by what was known before. */
+/** The plan as it was carried out. Skips are explained by the state after the tick, all else by the state at planning. */
 function explainable(plan: Plan, { decisions, state }: ExecutedPlan, { config }: Session): Plan {
   const after = entriesOf(state, config);
   const blocking = new Set(

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import type { CalendarSchedule } from '../../src/schedule/schedule.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import { entryAfterEnd, entryAfterExpiry, entryAfterStart } from '../../src/state/run-outcome.ts';
 import type { GroupState, State } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeConfig, makeGroup, makeState, minute, ran } from '../builders.ts';
 
@@ -27,11 +27,11 @@ function tickAt(instants: Iterable<number>, config: Config, first: State): Ledge
     for (const { group, decision, beat, missedBeats } of plan.decisions) {
       if (beat === null) continue;
       const entry = entries.get(group) as GroupState;
-      if (decision === 'expire') entries.set(group, expireBeat(entry, beat));
+      if (decision === 'expire') entries.set(group, entryAfterExpiry(entry, beat));
       if (decision !== 'run') continue;
       runs.push({ group, beat, missed: missedBeats });
       const record = { id: 'r', beat: iso(beat), finishedAt: iso(now), outcome: 'succeeded' as const };
-      entries.set(group, endRun(startRun(entry, beat, false), record, groupOf.get(group) as Group));
+      entries.set(group, entryAfterEnd(entryAfterStart(entry, beat, false), record, groupOf.get(group) as Group));
     }
     state = makeState(Object.fromEntries(entries));
   }

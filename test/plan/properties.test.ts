@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Config, type Group, priorities } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { consumedBeat } from '../../src/plan/due.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import { entryAfterEnd, entryAfterExpiry, entryAfterStart } from '../../src/state/run-outcome.ts';
 import { type GroupState, outcomes, type State } from '../../src/state/state-schema.ts';
 import { at, cron, day, every, hour, iso, makeConfig, makeGroup, makeState, minute } from '../builders.ts';
 
@@ -120,7 +120,7 @@ describe('every plan', () => {
         for (const decision of plan.decisions) {
           const entry = next.get(decision.group) as GroupState;
           const group = config.groups.find(({ name }) => name === decision.group) as Group;
-          if (decision.decision === 'expire') next.set(group.name, expireBeat(entry, decision.beat));
+          if (decision.decision === 'expire') next.set(group.name, entryAfterExpiry(entry, decision.beat));
           if (decision.decision !== 'run') continue;
           const again = decision.reason === 'retry-due' || decision.reason === 'resume-interrupted';
           if (!again) {
@@ -128,7 +128,7 @@ describe('every plan', () => {
             if (consumed !== null) expect(decision.beat).toBeGreaterThan(consumed);
           }
           const run = { id: 'n', beat: iso(decision.beat), finishedAt: iso(now), outcome: 'succeeded' as const };
-          next.set(group.name, endRun(startRun(entry, decision.beat, again), run, group));
+          next.set(group.name, entryAfterEnd(entryAfterStart(entry, decision.beat, again), run, group));
         }
         const later = planTick(config, makeState(Object.fromEntries(next)), now + minutes * minute);
         for (const decision of later.decisions) {

@@ -491,7 +491,7 @@ describe('what a script leaves behind', () => {
 
 describe('a wrapper that is killed', () => {
   it('has lost nothing when it has written the status', async () => {
-    const { pid } = filesOf(bench.runFolder, 1, 'it');
+    const { evidence: pid } = filesOf(bench.runFolder, 1, 'it');
     const record = await runScript(bench.sh(`echo "ended 1 0" >>"${pid}"; kill -s KILL $PPID`));
     expect(record).toMatchObject({ outcome: 'succeeded', exitCode: 0 });
   });
@@ -508,7 +508,7 @@ describe('the evidence', () => {
     expect(living().filter(({ group }) => group === leader?.pid)).toHaveLength(2);
     expect([attempt, exit]).toEqual([1, null]);
     expect(Math.abs((startedAt ?? 0) - Date.now())).toBeLessThan(10_000);
-    expect(statSync(filesOf(bench.runFolder, 1, 'it').pid).mode & 0o777).toBe(0o640);
+    expect(statSync(filesOf(bench.runFolder, 1, 'it').evidence).mode & 0o777).toBe(0o640);
     letThrough(go);
     await running;
   });
@@ -577,11 +577,11 @@ describe('the evidence', () => {
 
   it('is written under names that any file system takes', () => {
     expect(filesOf('/r', 3, '../ü/check it.ts').log).toBe(join('/r', '3-.._check_it.ts.log'));
-    expect(filesOf('/r', 3, 'x'.repeat(500)).pid.length).toBeLessThan(120);
+    expect(filesOf('/r', 3, 'x'.repeat(500)).evidence.length).toBeLessThan(120);
   });
 
   it('is demanded: a script that could not be recorded does not start', async () => {
-    mkdirSync(filesOf(bench.runFolder, 1, 'it').pid);
+    mkdirSync(filesOf(bench.runFolder, 1, 'it').evidence);
     await expect(runScript(bench.sh('echo started >started'))).rejects.toThrow(/can't be written/);
     expect(existsSync(bench.path('started'))).toBe(false);
   });

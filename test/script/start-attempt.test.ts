@@ -24,7 +24,7 @@ it.skipIf(!isPosix)('a script that is abandoned keeps running and does not keep 
        environment: process.env,
        descriptor: openSync(${JSON.stringify(files.log)}, 'a'),
      });
-     console.log(started.group, started.pid);
+     console.log(started.leaderPid, started.pid);
      started.abandon();`,
   );
   const tick = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), program], {

@@ -1,27 +1,27 @@
 import { describe, expect, it } from 'vitest';
-import { endRun, expireBeat, judgeRun, startRun } from '../../src/state/run-outcome.ts';
+import { entryAfterEnd, entryAfterExpiry, entryAfterStart, judgeRun } from '../../src/state/run-outcome.ts';
 import type { GroupState, Outcome } from '../../src/state/state-schema.ts';
 import { at, hour, iso, makeGroup, makeScript, minute, ran } from '../builders.ts';
 
 const group = makeGroup('g', { retryAfter: [5 * minute, 15 * minute] });
 
 function end(entry: GroupState, outcome: Outcome, finishedAt = at): GroupState {
-  return endRun(entry, { id: 'r', beat: iso(at), finishedAt: iso(finishedAt), outcome }, group);
+  return entryAfterEnd(entry, { id: 'r', beat: iso(at), finishedAt: iso(finishedAt), outcome }, group);
 }
 
 describe('a run', () => {
   it('consumes its beat when it starts, and ends an earlier retry', () => {
     const before = ran(at - hour, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
-    expect(startRun(before, at, false)).toMatchObject({ lastBeat: iso(at), retry: null, interruptions: 0 });
+    expect(entryAfterStart(before, at, false)).toMatchObject({ lastBeat: iso(at), retry: null, interruptions: 0 });
   });
 
   it('that is retried or resumed preserves the count of earlier tries', () => {
     const before = ran(at, { retry: { at: iso(at), attempt: 2 }, interruptions: 2 });
-    expect(startRun(before, at, true)).toEqual(before);
+    expect(entryAfterStart(before, at, true)).toEqual(before);
   });
 
   it('by hand consumes nothing if nothing is due', () => {
-    expect(startRun(ran(at), null, false)).toEqual(ran(at));
+    expect(entryAfterStart(ran(at), null, false)).toEqual(ran(at));
   });
 
   it('that succeeds resets the count of failures', () => {
@@ -39,7 +39,7 @@ describe('a run', () => {
   });
 
   it('that is interrupted for the third time counts as failed', () => {
-    const first = end(startRun({}, at, false), 'interrupted');
+    const first = end(entryAfterStart({}, at, false), 'interrupted');
     expect(first).toMatchObject({ interruptions: 1, lastRun: { outcome: 'interrupted' } });
     expect(first.consecutiveFailures ?? 0).toBe(0);
     const second = end(first, 'interrupted');
@@ -51,12 +51,12 @@ describe('a run', () => {
 
   it('by hand is neither retried nor counted as an interruption', () => {
     const run = { id: 'r', beat: null, finishedAt: iso(at) };
-    expect(endRun({}, { ...run, outcome: 'failed' }, group).retry).toBeNull();
-    expect(endRun({}, { ...run, outcome: 'interrupted' }, group).interruptions).toBe(0);
+    expect(entryAfterEnd({}, { ...run, outcome: 'failed' }, group).retry).toBeNull();
+    expect(entryAfterEnd({}, { ...run, outcome: 'interrupted' }, group).interruptions).toBe(0);
   });
 
   it('whose beat expires consumes it and ends retries', () => {
-    expect(expireBeat(ran(at - hour, { retry: { at: iso(at), attempt: 1 } }), at)).toMatchObject({
+    expect(entryAfterExpiry(ran(at - hour, { retry: { at: iso(at), attempt: 1 } }), at)).toMatchObject({
       lastBeat: iso(at),
       retry: null,
     });

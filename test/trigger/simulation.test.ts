@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Config, Group } from '../../src/config/config.ts';
 import { planTick } from '../../src/plan/decide.ts';
 import { nextWakeup } from '../../src/plan/next-wakeup.ts';
-import { endRun, expireBeat, startRun } from '../../src/state/run-outcome.ts';
+import { entryAfterEnd, entryAfterExpiry, entryAfterStart } from '../../src/state/run-outcome.ts';
 import { type GroupState, outcomes, type State } from '../../src/state/state-schema.ts';
 import { pauseGroups, resumeGroups } from '../../src/tick/pause-groups.ts';
 import { at, day, every, hour, iso, makeConfig, minute } from '../builders.ts';
@@ -121,7 +121,7 @@ function simulate(all: readonly Group[], script: readonly Event[], salt: number,
       const group = config.groups.find(({ name }) => name === decision.group) as Group;
       const entry = entries.get(group.name) as GroupState;
       if (decision.decision === 'expire') {
-        entries.set(group.name, expireBeat(entry, decision.beat));
+        entries.set(group.name, entryAfterExpiry(entry, decision.beat));
         ledger.push(`${iso(instant)} ${group.name} expires ${iso(decision.beat)}`);
       }
       if (decision.decision !== 'run' || group.dependsOn.some(({ group: name }) => failed.has(name))) continue;
@@ -132,7 +132,7 @@ function simulate(all: readonly Group[], script: readonly Event[], salt: number,
       const outcome = attempt > 4 ? 'succeeded' : (outcomeOf(group.name, decision.beat, attempt, salt) ?? 'succeeded');
       if (outcome !== 'succeeded') failed.add(group.name);
       const run = { id: 'r', beat: iso(decision.beat), startedAt: iso(instant), finishedAt: iso(instant), outcome };
-      entries.set(group.name, endRun(startRun(entry, decision.beat, again), run, group));
+      entries.set(group.name, entryAfterEnd(entryAfterStart(entry, decision.beat, again), run, group));
       ledger.push(`${iso(instant)} ${group.name} runs ${iso(decision.beat)} ${decision.reason} ${outcome}`);
     }
     state = { ...state, groups: Object.fromEntries(entries) };
