@@ -70,6 +70,9 @@ function copyExample(bench: Bench, build: Build): Workspace {
   }
   // Not a copy of package.json: its name is that of the library, which the configuration has to find in node_modules.
   workspace.write('package.json', '{ "type": "module" }\n');
+  // The scripts use this package; one whose imports are not found runs through tsx.
+  const library = 'node_modules/systeminformation';
+  symlinkSync(join(repository, library), join(workspace.folder, library));
   return workspace;
 }
 
