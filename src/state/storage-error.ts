@@ -7,7 +7,7 @@ import { StorageError } from '../errors.ts';
 export function storageError(operation: 'read' | 'written' | 'locked', path: string, error: unknown): unknown {
   const code = codeOf(error);
   if (error instanceof StorageError || code === null) return error;
-  const [reason, fix] = complaints.get(code) ?? [(error as Error).message, 'mend that and run rhythm again'];
+  const [reason, fix] = complaints.get(code) ?? [(error as Error).message, 'fix that and run rhythm again'];
   return new StorageError(`${path} can't be ${operation}: ${reason} (${code}); ${fix}.`, { cause: error });
 }
 

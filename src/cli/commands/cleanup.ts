@@ -37,7 +37,7 @@ export function declare(program: Command, { workspace, finish }: Context): void 
       'after',
       `
 Ticks prune by themselves, once a day; this does it now, to the last line. The run of a tick that died is settled as the
-next tick would; a script of it that still runs is let live until its timeout.
+next tick would; a script of it that still runs may continue until its timeout.
 
 Examples:
   rhythm cleanup --dry-run                 what would go, and how much

@@ -60,7 +60,7 @@ export function invokeFile(
     case '.cts':
       return {
         ...run(platform.execPath, '--import', platform.tsxLoader),
-        // tsx trusts its cache of compiled code in the shared temporary folder, whoever created that folder: any user of
+        // tsx trusts its cache of compiled code in the shared temporary folder, no matter who created it: any user of
         // the machine could create it first and plant code. Without the cache a start takes some 70 ms longer.
         env: { TSX_DISABLE_CACHE: '1' },
         bundles: true,
